@@ -1,0 +1,56 @@
+//! `lease`: a lock with an owner and a deadline, one per target. It is taken in the same transaction that begins an
+//! operation, and outlives the operation as its cooldown.
+
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Item, Ledger, expiry, get_ms, get_s, ms, s};
+
+/// Who may change a target, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// The operation that holds it.
+    pub owner: String,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
+impl Lease {
+    pub(super) fn read(item: &Item) -> Option<Self> {
+        Some(Self { owner: get_s(item, "owner")?, until: get_ms(item, "until")? })
+    }
+
+    /// Takes the lease if nobody holds it, if its time is over, or if it is ours already.
+    pub(super) fn take(&self, ledger: &Ledger, pk: &str, now: Timestamp) -> Option<TransactWriteItem> {
+        let put = Put::builder()
+            .table_name(&ledger.table)
+            .item("pk", s(pk))
+            .item("sk", s("lease"))
+            .item("owner", s(&self.owner))
+            .item("until", ms(self.until))
+            .item("expires_at", expiry(self.until, 1))
+            .condition_expression("attribute_not_exists(pk) OR #until < :now OR #owner = :owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":now", ms(now))
+            .expression_attribute_values(":owner", s(&self.owner))
+            .build()
+            .ok()?;
+        Some(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Gives the lease back, if it is still ours.
+    pub(super) fn give_back(ledger: &Ledger, pk: &str, owner: &str) -> Option<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&ledger.table)
+            .key("pk", s(pk))
+            .key("sk", s("lease"))
+            .condition_expression("attribute_not_exists(pk) OR #owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", s(owner))
+            .build()
+            .ok()?;
+        Some(TransactWriteItem::builder().delete(delete).build())
+    }
+}

@@ -1,0 +1,98 @@
+//! Everything that is remembered of one target, in one query.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::lease::Lease;
+use super::operation::Operation;
+use super::revision::{Revision, Standing};
+use super::{Item, Ledger, get_s, s};
+use crate::Result;
+use crate::error::Call;
+use crate::target::Target;
+
+/// What is remembered of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Memory {
+    /// Who may change it.
+    pub lease: Option<Lease>,
+    /// What was done to it, newest first.
+    pub operations: Vec<Operation>,
+    /// What is known of its revisions, newest knowledge first.
+    pub revisions: Vec<Revision>,
+}
+
+impl Memory {
+    /// The lease, if it still holds.
+    pub fn lease_at(&self, now: Timestamp) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| now < lease.until)
+    }
+
+    /// The operation with this id.
+    pub fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
+    }
+
+    /// Whether this revision was rolled away from and has not proved itself since.
+    pub fn is_bad(&self, arn: &str) -> bool {
+        self.revisions.iter().any(|revision| revision.arn == arn && revision.standing == Standing::Bad)
+    }
+
+    fn read(items: impl Iterator<Item = Item>) -> Self {
+        let mut memory = Self::default();
+        for item in items {
+            match get_s(&item, "sk").as_deref().map(kind) {
+                Some("lease") => memory.lease = Lease::read(&item),
+                Some("operation") => memory.operations.extend(Operation::read(&item)),
+                Some("revision") => memory.revisions.extend(Revision::read(&item)),
+                Some(_) | None => {}
+            }
+        }
+        memory.operations.sort_by_key(|operation| std::cmp::Reverse(operation.began));
+        memory.revisions.sort_by_key(|revision| std::cmp::Reverse(revision.since));
+        memory
+    }
+}
+
+fn kind(sk: &str) -> &str {
+    sk.split_once('#').map_or(sk, |(kind, _)| kind)
+}
+
+/// The partition that holds all that is remembered of a target.
+pub(super) fn key(target: &Target) -> String {
+    format!("target#{target}")
+}
+
+impl Ledger {
+    /// Everything that is remembered of a target, read consistently, so that an operation begun a moment ago is
+    /// seen.
+    ///
+    /// # Errors
+    /// What `dynamodb:Query` answers.
+    pub async fn recall(&self, target: &Target) -> Result<Memory> {
+        let mut items = Vec::new();
+        let mut from: Option<std::collections::HashMap<String, AttributeValue>> = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", s(key(target)))
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .action("dynamodb:Query")?;
+            items.extend(page.items.unwrap_or_default());
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(Memory::read(items.into_iter()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! What every Watchkeeper function shares, in reading order.
+//!
+//! - [`lambda`]: the shell around a handler; one report per invocation.
+//! - [`config`], [`aws`]: settings read once, clients made when first needed.
+//! - [`error`], [`report`]: the two things an invocation can end with.
+//! - [`alarm`], [`target`], [`tags`]: the words of the field, parsed tolerantly from what AWS sends.
+//! - [`notice`]: the one message that functions publish.
+//! - [`ledger`]: what the world forgets.
+
+pub mod alarm;
+pub mod aws;
+pub mod config;
+pub mod error;
+pub mod id;
+pub mod lambda;
+pub mod ledger;
+pub mod notice;
+pub mod report;
+pub mod tags;
+pub mod target;
+
+pub use error::{Error, Result};
+pub use report::Report;

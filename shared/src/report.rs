@@ -1,0 +1,190 @@
+//! What an invocation reports: one line that is log, metric and audit record at once.
+//!
+//! The line is a CloudWatch embedded-metric-format object (EMF specification, version of 2024): the `_aws` member
+//! makes CloudWatch count it, the rest is for people and for replaying a decision. Only `function` and `outcome`
+//! are dimensions, because every further one multiplies the cost; everything else is a property to search by.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::Error;
+
+/// The metric namespace of all functions.
+pub const NAMESPACE: &str = "Watchkeeper";
+
+/// The version of the decision record inside the line.
+const RECORD_VERSION: u32 = 1;
+
+/// What one invocation did and why.
+#[derive(Debug, Clone)]
+#[must_use = "an unread report is of no use to anybody"]
+pub struct Report {
+    outcome: &'static str,
+    subject: String,
+    reason: String,
+    metrics: Vec<Metric>,
+    record: Map<String, Value>,
+    answer: Value,
+}
+
+#[derive(Debug, Clone)]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    value: f64,
+}
+
+impl Report {
+    /// An outcome (one of a function's few fixed words in `snake_case`), its subject, and its reason in plain words.
+    pub fn new(outcome: &'static str, subject: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            subject: subject.into(),
+            reason: reason.into(),
+            metrics: Vec::new(),
+            record: Map::new(),
+            answer: Value::Null,
+        }
+    }
+
+    /// The outcome.
+    pub const fn outcome(&self) -> &'static str {
+        self.outcome
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// What the invocation answers its caller.
+    pub const fn answer(&self) -> &Value {
+        &self.answer
+    }
+
+    /// Adds a number that CloudWatch keeps, with its unit (`Count`, `Milliseconds`, …).
+    pub fn metric(mut self, name: &'static str, unit: &'static str, value: f64) -> Self {
+        self.metrics.push(Metric { name, unit, value });
+        self
+    }
+
+    /// Adds a part of the decision record: facts, policy, verdict. Never a secret value.
+    pub fn record(mut self, name: &str, part: &impl Serialize) -> Self {
+        let value = serde_json::to_value(part).unwrap_or_else(|error| Value::String(error.to_string()));
+        self.record.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Sets what the invocation answers its caller.
+    pub fn answering(mut self, answer: Value) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// The report of an invocation that failed.
+    pub fn failed(error: &Error) -> Self {
+        Self::new("failed", "", error.chain()).record("class", &error.class().as_str())
+    }
+}
+
+/// What is known of every invocation, whatever it did.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The function's name, without environment.
+    pub function: &'static str,
+    /// The platform's id of the invocation.
+    pub request_id: &'a str,
+    /// Whether it is the first of its process.
+    pub cold: bool,
+    /// When it began.
+    pub began: Timestamp,
+    /// How long it took, in milliseconds.
+    pub millis: f64,
+}
+
+/// The report as one line of JSON.
+pub fn line(report: &Report, run: &Run<'_>) -> String {
+    let mut metrics =
+        vec![json!({"Name": "Runs", "Unit": "Count"}), json!({"Name": "Duration", "Unit": "Milliseconds"})];
+    metrics.extend(report.metrics.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit})));
+
+    let mut object = Map::new();
+    object.insert(
+        "_aws".to_owned(),
+        json!({
+            "Timestamp": run.began.as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["function", "outcome"]],
+                "Metrics": metrics,
+            }],
+        }),
+    );
+    for (name, value) in [
+        ("function", json!(run.function)),
+        ("outcome", json!(report.outcome)),
+        ("subject", json!(report.subject)),
+        ("reason", json!(report.reason)),
+        ("request_id", json!(run.request_id)),
+        ("time", json!(run.began)),
+        ("cold_start", json!(run.cold)),
+        ("Runs", json!(1)),
+        ("Duration", json!(run.millis)),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+    for metric in &report.metrics {
+        object.insert(metric.name.to_owned(), json!(metric.value));
+    }
+    if !report.record.is_empty() {
+        let mut record = report.record.clone();
+        record.insert("version".to_owned(), json!(RECORD_VERSION));
+        object.insert("record".to_owned(), Value::Object(record));
+    }
+    Value::Object(object).to_string()
+}
+
+/// Writes the line to standard output. A log that cannot be written to must not undo what was done, so a failure
+/// to write is let go.
+pub fn write(report: &Report, run: &Run<'_>) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", line(report, run));
+    let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{Report, Run, line};
+
+    fn written(report: &Report) -> Value {
+        let began = "2026-11-20T12:00:00Z".parse().unwrap();
+        let run = Run { function: "alarm-rollback", request_id: "r-1", cold: true, began, millis: 1.5 };
+        let line = line(report, &run);
+        assert!(!line.contains('\n'), "one line: {line}");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn every_metric_that_is_declared_has_its_value_beside_it() {
+        let line = written(&Report::new("held", "ecs:a/b", "too old\nby far").metric("Age", "Seconds", 3.0));
+        let declared = &line["_aws"]["CloudWatchMetrics"][0];
+        for metric in declared["Metrics"].as_array().unwrap() {
+            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+        }
+        for dimension in declared["Dimensions"][0].as_array().unwrap() {
+            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
+        }
+    }
+
+    #[test]
+    fn the_decision_record_is_versioned() {
+        let line = written(&Report::new("held", "", "").record("verdict", &"hold"));
+        assert_eq!(line["record"]["version"], 1);
+        assert_eq!(line["record"]["verdict"], "hold");
+    }
+}
