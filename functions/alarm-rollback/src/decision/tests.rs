@@ -1,0 +1,521 @@
+//! The decision as a table: each line changes one thing about a case that would be rolled back.
+
+mod properties;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::alarm::{AlarmChange, State, Transport};
+use shared::ledger::incident::Incident;
+use shared::ledger::lease::Lease;
+use shared::ledger::once::Claim;
+use shared::ledger::operation::{End, Operation};
+use shared::ledger::revision::{Revision, Standing};
+use shared::ledger::target::Memory;
+use shared::notice;
+use shared::tags::Mode;
+
+use super::{Policy, Step, Verdict, decide, operation_id, short};
+use crate::facts::{
+    Alarm, Controller, Facts, Scene, Service, ServiceDeployment, ServiceRevision, Status, Strategy,
+    TaskDefinition,
+};
+
+fn now() -> Timestamp {
+    "2026-11-20T03:00:00Z".parse().unwrap()
+}
+
+fn ago(minutes: i64) -> Timestamp {
+    now() - SignedDuration::from_mins(minutes)
+}
+
+fn td(revision: u32) -> String {
+    format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/web:{revision}")
+}
+
+fn policy() -> Policy {
+    Policy {
+        environment: "prod".to_owned(),
+        mode: Mode::Act,
+        attribution_window: SignedDuration::from_mins(60),
+        stale_after: SignedDuration::from_mins(15),
+        cooldown: SignedDuration::from_mins(60),
+    }
+}
+
+/// `web:7` was deployed five minutes ago, its alarm fired a minute ago, and `web:6` is there to return to.
+fn case() -> Facts {
+    let dimensions = [("ClusterName", "prod"), ("ServiceName", "web")];
+    Facts {
+        change: AlarmChange {
+            transport: Transport::Sns,
+            name: "web-5xx".to_owned(),
+            arn: Some("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:web-5xx".to_owned()),
+            description: None,
+            state: State::Alarm,
+            previous: Some(State::Ok),
+            reason: "Threshold Crossed: 1 datapoint was greater than the threshold".to_owned(),
+            has_reason_data: false,
+            changed_at: ago(1),
+            muted: false,
+            composite: false,
+            dimensions: vec![dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into()],
+        },
+        claim: Some(Claim::Won),
+        alarm: Some(Alarm { state: Some(State::Alarm), tags: BTreeMap::new() }),
+        incident: None,
+        scene: Some(Scene {
+            service: Some(Service {
+                arn: "arn:aws:ecs:eu-west-1:123456789012:service/prod/web".to_owned(),
+                active: true,
+                controller: Controller::Ecs,
+                strategy: Strategy::Rolling,
+                task_definition: td(7),
+                desired: 3,
+                running: 3,
+                deployed_at: Some(ago(5)),
+                tags: BTreeMap::new(),
+            }),
+            deployments: Vec::new(),
+            memory: Memory::default(),
+        }),
+        revisions: None,
+        earlier: Some(vec![td(6), td(5)]),
+        candidate: Some(TaskDefinition { arn: td(6), active: true }),
+    }
+}
+
+fn with(change: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = case();
+    change(&mut facts);
+    facts
+}
+
+fn with_service(change: impl FnOnce(&mut Service)) -> Facts {
+    with(|facts| change(facts.scene.as_mut().unwrap().service.as_mut().unwrap()))
+}
+
+fn with_memory(change: impl FnOnce(&mut Memory)) -> Facts {
+    with(|facts| change(&mut facts.scene.as_mut().unwrap().memory))
+}
+
+/// ECS's own history, newest first: status, minutes since its end, task definition.
+fn with_history(history: &[(Status, i64, u32)]) -> Facts {
+    let arn = |index: usize| format!("revision-{index}");
+    with(|facts| {
+        facts.earlier = None;
+        facts.revisions = Some(
+            history
+                .iter()
+                .enumerate()
+                .map(|(index, (_, _, revision))| ServiceRevision {
+                    arn: arn(index),
+                    task_definition: td(*revision),
+                    images: std::collections::BTreeSet::new(),
+                })
+                .collect(),
+        );
+        let deployments = history.iter().enumerate().map(|(index, (status, minutes, _))| ServiceDeployment {
+            arn: format!("deployment-{index}"),
+            status: *status,
+            created_at: Some(ago(minutes + 2)),
+            finished_at: (*status == Status::Successful).then(|| ago(*minutes)),
+            revision: arn(index),
+        });
+        facts.scene.as_mut().unwrap().deployments = deployments.collect();
+    })
+}
+
+fn tag(tags: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    tags.insert(format!("watchkeeper:{name}"), value.to_owned());
+}
+
+fn operation(id: &str, from: u32, to: u32, minutes: i64, end: Option<End>) -> Operation {
+    Operation {
+        id: id.to_owned(),
+        incident: "alarm:other".to_owned(),
+        from: td(from),
+        to: td(to),
+        began: ago(minutes),
+        deadline: ago(minutes - 30),
+        end,
+    }
+}
+
+fn own_operation() -> Operation {
+    let id = operation_id(&case(), &"ecs:prod/web".parse().unwrap());
+    operation(&id, 7, 6, 1, None)
+}
+
+fn said(step: &Step) -> String {
+    match step {
+        Step::Look(question) => format!("look: {question:?}"),
+        Step::Settled(Verdict::Ignore(why)) => format!("ignore: {why}"),
+        Step::Settled(Verdict::Hold { why, .. }) => format!("hold: {why}"),
+        Step::Settled(Verdict::Propose(rollback)) => {
+            format!("propose {}: {}", short(&rollback.to), rollback.grounds())
+        }
+        Step::Settled(Verdict::RollBack(rollback)) => {
+            format!("roll back to {}: {}", short(&rollback.to), rollback.grounds())
+        }
+        Step::Settled(Verdict::RolledBack(rollback)) => format!("rolled back to {}", short(&rollback.to)),
+        Step::Settled(Verdict::Resolve(incident)) => format!("resolve {}", incident.key),
+    }
+}
+
+#[track_caller]
+fn check(facts: &Facts, expected: &str) {
+    check_under(&policy(), facts, expected);
+}
+
+#[track_caller]
+fn check_under(policy: &Policy, facts: &Facts, expected: &str) {
+    let got = said(&decide(facts, policy, now()));
+    assert!(got.contains(expected), "\n     got: {got}\nexpected: {expected}");
+}
+
+#[test]
+fn a_fresh_deployment_whose_alarm_fires_is_rolled_back() {
+    check(&case(), "roll back to web:6: low confidence");
+}
+
+#[test]
+fn only_a_change_to_alarm_counts() {
+    check(
+        &with(|facts| facts.change.state = State::InsufficientData),
+        "ignore: the alarm has too little data",
+    );
+    check(&with(|facts| facts.change.previous = Some(State::Alarm)), "ignore: the alarm was firing before");
+    check(&with(|facts| facts.change.muted = true), "ignore: the alarm's owner muted it");
+    check(&with(|facts| facts.change.previous = Some(State::InsufficientData)), "roll back to web:6");
+    check(&with(|facts| facts.change.previous = None), "roll back to web:6");
+}
+
+#[test]
+fn a_change_is_dealt_with_once() {
+    check(&with(|facts| facts.claim = Some(Claim::InHand)), "ignore: another invocation deals with");
+    check(
+        &with(|facts| facts.claim = Some(Claim::Done("rolled_back".to_owned()))),
+        "ignore: this change of the alarm was dealt with before: rolled_back",
+    );
+}
+
+#[test]
+fn an_alarm_that_no_longer_fires_is_left_alone() {
+    for state in [Some(State::Ok), Some(State::InsufficientData), None] {
+        check(
+            &with(|facts| facts.alarm.as_mut().unwrap().state = state),
+            "ignore: the alarm no longer fires",
+        );
+    }
+}
+
+#[test]
+fn a_late_alarm_is_told_but_not_acted_on() {
+    check(&with(|facts| facts.change.changed_at = ago(16)), "hold: the alarm fired at 2026-11-20T02:44:00Z");
+    let edge = with(|facts| {
+        facts.change.changed_at = ago(15);
+        facts.scene.as_mut().unwrap().service.as_mut().unwrap().deployed_at = Some(ago(20));
+    });
+    check(&edge, "roll back to web:6");
+}
+
+#[test]
+fn a_state_set_by_hand_is_a_test() {
+    check(
+        &with(|facts| facts.change.reason = "testing".to_owned()),
+        "hold: the alarm's state was set by hand",
+    );
+    let evaluated = with(|facts| {
+        facts.change.reason = "testing".to_owned();
+        facts.change.has_reason_data = true;
+    });
+    check(&evaluated, "roll back");
+}
+
+#[test]
+fn the_alarms_tag_names_the_target_before_its_dimensions_do() {
+    let tagged = |value: &str| with(|facts| tag(&mut facts.alarm.as_mut().unwrap().tags, "target", value));
+    let elsewhere = with(|facts| {
+        tag(&mut facts.alarm.as_mut().unwrap().tags, "target", "ecs:prod/api");
+        facts.scene = None;
+    });
+    check(&elsewhere, "look: Scene(Service { cluster: \"prod\", service: \"api\" })");
+    check(&tagged("prod/web"), "hold: the alarm's tag watchkeeper:target says \"prod/web\"");
+    check(&tagged("lambda:checkout:live"), "hold: this version rolls back ECS services only");
+    check(&tagged("stack:billing"), "hold: this version rolls back ECS services only");
+}
+
+#[test]
+fn an_alarm_without_one_target_is_told_only_where_it_was_sent_on_purpose() {
+    let lost = |transport| {
+        with(|facts| {
+            facts.change.dimensions.clear();
+            facts.change.transport = transport;
+        })
+    };
+    check(&lost(Transport::EventBridge), "ignore: the alarm is about nothing that could be rolled back");
+    check(&lost(Transport::Sns), "hold: the alarm does not say which service");
+    check(&lost(Transport::Direct), "hold: the alarm does not say which service");
+    let several = with(|facts| {
+        let mut second = facts.change.dimensions[0].clone();
+        second.insert("ServiceName".to_owned(), "api".to_owned());
+        facts.change.dimensions.push(second);
+    });
+    check(&several, "hold: the alarm is about several services: ecs:prod/api, ecs:prod/web");
+}
+
+#[test]
+fn another_environment_is_none_of_our_business() {
+    check(
+        &with(|facts| tag(&mut facts.alarm.as_mut().unwrap().tags, "environment", "dev")),
+        "ignore: it belongs to",
+    );
+    check(&with_service(|service| tag(&mut service.tags, "environment", "dev")), "ignore: it belongs to");
+    check(&with_service(|service| tag(&mut service.tags, "environment", "prod")), "roll back");
+}
+
+#[test]
+fn the_mode_says_what_may_be_done() {
+    let under = |default, alarm: Option<&str>, service: Option<&str>, expected: &str| {
+        let facts = with(|facts| {
+            if let Some(value) = alarm {
+                tag(&mut facts.alarm.as_mut().unwrap().tags, "mode", value);
+            }
+            if let Some(value) = service {
+                tag(&mut facts.scene.as_mut().unwrap().service.as_mut().unwrap().tags, "mode", value);
+            }
+        });
+        check_under(&Policy { mode: default, ..policy() }, &facts, expected);
+    };
+    under(Mode::Observe, None, None, "propose web:6");
+    under(Mode::Observe, None, Some("act"), "roll back to web:6");
+    under(Mode::Act, Some("observe"), Some("act"), "propose web:6");
+    under(Mode::Act, Some("off"), None, "ignore: its mode is off");
+    under(Mode::Act, None, Some("off"), "ignore: its mode is off");
+    under(Mode::Off, None, None, "ignore: its mode is off");
+    under(Mode::Off, None, Some("act"), "roll back to web:6");
+}
+
+#[test]
+fn a_service_that_cannot_be_rolled_back_this_way_is_left_alone() {
+    check(
+        &with(|facts| facts.scene.as_mut().unwrap().service = None),
+        "hold: there is no service of that name",
+    );
+    check(&with_service(|service| service.active = false), "hold: the service is being deleted");
+    check(&with_service(|service| service.desired = 0), "hold: the service is scaled to zero");
+    let controller = Controller::Other("CODE_DEPLOY".to_owned());
+    check(
+        &with_service(|service| service.controller = controller),
+        "hold: the service is deployed by CODE_DEPLOY",
+    );
+    let strategy = Strategy::Other("BLUE_GREEN".to_owned());
+    check(&with_service(|service| service.strategy = strategy), "hold: the service deploys by BLUE_GREEN");
+}
+
+#[test]
+fn only_a_recent_deployment_is_blamed() {
+    check(&with_service(|service| service.deployed_at = Some(ago(60))), "roll back to web:6");
+    check(
+        &with_service(|service| service.deployed_at = Some(ago(61))),
+        "hold: no deployment is recent enough",
+    );
+    check(&with_service(|service| service.deployed_at = None), "hold: ECS does not say when");
+    check(&with_service(|service| service.deployed_at = Some(now())), "hold: the alarm fired before");
+}
+
+#[test]
+fn what_ecs_does_by_itself_is_left_to_ecs() {
+    for (status, expected) in [
+        (Status::RollingBack, "hold: ECS is already rolling"),
+        (Status::RolledBack, "hold: ECS has already rolled"),
+        (Status::RollbackFailed, "hold: ECS tried to roll"),
+        (Status::Stopped, "hold: somebody stopped"),
+        (Status::Unknown, "hold: the newest deployment is in a state"),
+        (Status::InProgress, "roll back to web:6: high confidence"),
+        (Status::Successful, "roll back to web:6: high confidence"),
+    ] {
+        let mut facts = with_history(&[(status, 5, 7), (Status::Successful, 500, 6)]);
+        facts.candidate = Some(TaskDefinition { arn: td(6), active: true });
+        check(&facts, expected);
+    }
+}
+
+#[test]
+fn the_window_counts_from_the_end_of_the_deployment() {
+    check(&with_history(&[(Status::Successful, 60, 7), (Status::Successful, 500, 6)]), "roll back");
+    check(
+        &with_history(&[(Status::Successful, 61, 7), (Status::Successful, 500, 6)]),
+        "hold: no deployment is recent",
+    );
+}
+
+#[test]
+fn the_last_good_deployment_is_returned_to_and_never_a_bad_one() {
+    let history = [(Status::Successful, 5, 7), (Status::Stopped, 90, 8), (Status::Successful, 100, 6)];
+    check(&with_history(&history), "roll back to web:6: high confidence: ECS deployed it successfully");
+
+    let mut ping_pong = with_history(&[
+        (Status::Successful, 5, 8),
+        (Status::Successful, 100, 7),
+        (Status::Successful, 200, 6),
+    ]);
+    let scene = ping_pong.scene.as_mut().unwrap();
+    scene.service.as_mut().unwrap().task_definition = td(8);
+    scene.memory.revisions = vec![Revision { arn: td(7), standing: Standing::Bad, since: ago(90) }];
+    check(&ping_pong, "roll back to web:6: high confidence");
+
+    let mut all_bad = with_history(&[(Status::Successful, 5, 7), (Status::Successful, 100, 6)]);
+    all_bad.scene.as_mut().unwrap().memory.revisions =
+        vec![Revision { arn: td(6), standing: Standing::Bad, since: ago(90) }];
+    check(&all_bad, "hold: there is no revision known to be good");
+}
+
+#[test]
+fn a_deployment_that_changed_no_code_is_not_rolled_back() {
+    let history = [(Status::Successful, 5, 7), (Status::Successful, 100, 7), (Status::Successful, 200, 6)];
+    check(&with_history(&history), "hold: the newest deployment runs the same task definition");
+}
+
+#[test]
+fn without_history_the_ledger_is_asked_and_then_the_family() {
+    let remembered = with_memory(|memory| {
+        memory.revisions = vec![
+            Revision { arn: td(7), standing: Standing::Good, since: ago(20) },
+            Revision { arn: td(6), standing: Standing::Good, since: ago(900) },
+        ];
+    });
+    check(&remembered, "roll back to web:6: medium confidence: known to be good since 2026-11-19T12:00:00Z");
+    let mut below = with_memory(|memory| {
+        memory.revisions = vec![Revision { arn: td(6), standing: Standing::Bad, since: ago(900) }];
+    });
+    below.candidate = Some(TaskDefinition { arn: td(5), active: true });
+    check(&below, "roll back to web:5: low confidence");
+    check(&with(|facts| facts.earlier = Some(Vec::new())), "hold: there is no revision known to be good");
+    check(&with_history(&[(Status::Successful, 5, 7)]), "look: Earlier");
+}
+
+#[test]
+fn a_deregistered_revision_is_not_returned_to() {
+    let inactive = with(|facts| facts.candidate = Some(TaskDefinition { arn: td(6), active: false }));
+    check(&inactive, "hold: the last good task definition web:6 was deregistered");
+}
+
+#[test]
+fn one_rollback_at_a_time_and_then_a_cooldown() {
+    let held = |until, operations: Vec<Operation>| {
+        with_memory(|memory| {
+            memory.lease = Some(Lease { owner: "op-1".to_owned(), until });
+            memory.operations = operations;
+        })
+    };
+    let later = now() + SignedDuration::from_mins(1);
+    check(
+        &held(later, vec![operation("op-1", 7, 6, 10, None)]),
+        "hold: a rollback of this service is already in progress",
+    );
+    check(
+        &held(later, vec![operation("op-1", 7, 6, 40, None)]),
+        "hold: this service was rolled back a short while ago",
+    );
+    check(
+        &held(later, vec![operation("op-1", 7, 6, 10, Some(End::Recovered))]),
+        "hold: this service was rolled back a short while ago",
+    );
+    check(&held(now(), vec![operation("op-1", 9, 8, 60, None)]), "roll back to web:6");
+}
+
+#[test]
+fn watchkeepers_own_rollback_is_not_rolled_back() {
+    let ours = |end| with_memory(|memory| memory.operations = vec![operation("op-1", 8, 7, 6, end)]);
+    check(&ours(None), "hold: the newest deployment is Watchkeeper's own rollback (operation op-1)");
+    check(&ours(Some(End::Recovered)), "hold: the newest deployment is Watchkeeper's own rollback");
+    check(&ours(Some(End::Refused)), "roll back to web:6");
+}
+
+#[test]
+fn a_service_marked_as_unsafe_is_not_rolled_back() {
+    check(
+        &with_service(|service| tag(&mut service.tags, "rollback", "unsafe")),
+        "hold: the service is marked as unsafe",
+    );
+    let until = "unsafe-until:2026-11-20T04:00:00Z";
+    check(
+        &with_service(|service| tag(&mut service.tags, "rollback", until)),
+        "hold: the service is marked as unsafe to roll back until 2026-11-20T04:00:00Z",
+    );
+    let past = "unsafe-until:2026-11-20T02:00:00Z";
+    check(&with_service(|service| tag(&mut service.tags, "rollback", past)), "roll back");
+}
+
+#[test]
+fn an_operation_that_was_cut_off_goes_on_where_it_stopped() {
+    let cut_off = |runs: u32| {
+        with(|facts| {
+            let scene = facts.scene.as_mut().unwrap();
+            scene.service.as_mut().unwrap().task_definition = td(runs);
+            scene.memory.operations = vec![own_operation()];
+            scene.memory.lease =
+                Some(Lease { owner: own_operation().id, until: now() + SignedDuration::from_mins(59) });
+            // The rollback worked so well that the alarm is quiet by now; people are told all the same.
+            facts.alarm.as_mut().unwrap().state = Some(State::Ok);
+        })
+    };
+    check(&cut_off(7), "roll back to web:6: chosen by the invocation that began");
+    check(&cut_off(6), "rolled back to web:6");
+    check(&cut_off(9), "hold: somebody deployed web:9 while the rollback was being made");
+}
+
+#[test]
+fn a_recovery_takes_back_what_people_were_told() {
+    let recovered = |incident: Option<Incident>, state| {
+        with(|facts| {
+            facts.change.state = State::Ok;
+            facts.change.previous = Some(State::Alarm);
+            facts.incident = Some(incident);
+            facts.alarm = Some(Alarm { state, tags: BTreeMap::new() });
+        })
+    };
+    let told = |minutes, state| Incident {
+        key: "alarm:web-5xx".to_owned(),
+        state,
+        revision: u64::try_from(ago(minutes).as_millisecond()).unwrap(),
+        target: "ecs:prod/web".to_owned(),
+        operation: None,
+        opened: ago(minutes),
+    };
+    let ok = Some(State::Ok);
+    check(&recovered(Some(told(5, notice::State::Firing)), ok), "resolve alarm:web-5xx");
+    check(&recovered(Some(told(5, notice::State::Firing)), None), "resolve alarm:web-5xx");
+    check(&recovered(None, ok), "ignore: the alarm is OK, and nobody was told");
+    check(
+        &recovered(Some(told(5, notice::State::Resolved)), ok),
+        "ignore: the alarm is OK, and nobody was told",
+    );
+    check(&recovered(Some(told(0, notice::State::Firing)), ok), "ignore: the alarm has changed again");
+    check(
+        &recovered(Some(told(5, notice::State::Firing)), Some(State::Alarm)),
+        "ignore: the alarm has changed again",
+    );
+}
+
+#[test]
+fn nothing_is_looked_at_that_the_verdict_does_not_need() {
+    let blank = |change: fn(&mut Facts)| {
+        let mut facts = Facts::of(case().change);
+        change(&mut facts);
+        facts
+    };
+    check(&blank(|facts| facts.change.state = State::InsufficientData), "ignore");
+    check(&blank(|facts| facts.change.state = State::Ok), "look: Incident");
+    check(&blank(|_| {}), "look: ClaimAndAlarm");
+    let mut facts = case();
+    facts.scene = None;
+    check(&facts, "look: Scene");
+    facts = with_history(&[(Status::Successful, 5, 7), (Status::Successful, 500, 6)]);
+    facts.revisions = None;
+    check(&facts, "look: Revisions([\"revision-0\", \"revision-1\"])");
+    check(&with(|facts| facts.earlier = None), "look: Earlier");
+    check(&with(|facts| facts.candidate = None), "look: TaskDefinition");
+}

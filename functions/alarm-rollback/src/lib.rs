@@ -1,0 +1,264 @@
+//! `alarm-rollback`: when an alarm fires soon after a deployment, the deployment is rolled back.
+//!
+//! The alarm only says where to look; what is done depends on what is true now:
+//!
+//! ```text
+//! alarm ─▶ facts ◀─ observe (AWS, ledger)
+//!            │          ▲
+//!            ▼          │ a question
+//!          decide ──────┘
+//!            │ a verdict
+//!            ├─▶ act: lease and operation in the ledger, then ecs:UpdateService
+//!            └─▶ tell: one notice; one report
+//! ```
+
+mod act;
+pub mod decision;
+pub mod facts;
+mod observe;
+mod tell;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use shared::alarm::{self, AlarmChange};
+use shared::aws::Aws;
+use shared::config::Env;
+use shared::error::Class;
+use shared::lambda::Invocation;
+use shared::ledger::Ledger;
+use shared::ledger::incident::Incident;
+use shared::notice::{Notice, State};
+use shared::{Error, Report, Result};
+use tokio::sync::OnceCell;
+
+use crate::act::Outcome;
+use crate::decision::{Held, Policy, Rollback, Step, Verdict, decide};
+use crate::facts::Facts;
+
+/// The settings, read once.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the owners decided beforehand.
+    pub policy: Policy,
+    /// The ledger's table.
+    pub ledger_table: String,
+    /// Where notices go.
+    pub notices_topic: String,
+}
+
+impl Config {
+    /// Reads the settings, or says which one is wrong.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the variable.
+    pub fn read(env: &Env<'_>) -> Result<Self> {
+        let minutes = |name| env.within(name, 1, 1440).map(SignedDuration::from_mins);
+        Ok(Self {
+            policy: Policy {
+                environment: env.required("ENVIRONMENT")?,
+                mode: env.required("MODE")?,
+                attribution_window: minutes("ATTRIBUTION_WINDOW_MINUTES")?,
+                stale_after: minutes("STALE_AFTER_MINUTES")?,
+                cooldown: minutes("COOLDOWN_MINUTES")?,
+            },
+            ledger_table: env.required("LEDGER_TABLE")?,
+            notices_topic: env.required("NOTICES_TOPIC_ARN")?,
+        })
+    }
+}
+
+/// The clients of one process.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// For the alarm.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// For the service.
+    pub ecs: aws_sdk_ecs::Client,
+    /// For the notices.
+    pub sns: aws_sdk_sns::Client,
+    /// For what the world forgets.
+    pub ledger: Ledger,
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct AlarmRollback {
+    config: Config,
+    aws: Aws,
+    clients: OnceCell<Clients>,
+}
+
+impl AlarmRollback {
+    /// Nothing is connected yet.
+    pub const fn new(config: Config) -> Self {
+        Self { config, aws: Aws::new(), clients: OnceCell::const_new() }
+    }
+
+    /// The function with clients made elsewhere.
+    pub fn with_clients(config: Config, clients: Clients) -> Self {
+        Self { config, aws: Aws::new(), clients: OnceCell::new_with(Some(clients)) }
+    }
+
+    async fn clients(&self) -> &Clients {
+        self.clients
+            .get_or_init(async || {
+                let aws = self.aws.config().await;
+                Clients {
+                    cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
+                    ecs: aws_sdk_ecs::Client::new(aws),
+                    sns: aws_sdk_sns::Client::new(aws),
+                    ledger: Ledger::new(aws_sdk_dynamodb::Client::new(aws), &self.config.ledger_table),
+                }
+            })
+            .await
+    }
+
+    /// Deals with every alarm change in the event; each is on its own, and a failed one brings the event back, which
+    /// does the others no harm.
+    ///
+    /// # Errors
+    /// The first failure, after all changes were dealt with.
+    pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
+        let changes = alarm::parse(event).map_err(Error::Event)?;
+        let mut reports = Vec::new();
+        let mut failure = None;
+        for change in changes {
+            match self.watch(change, invocation).await {
+                Ok(report) => reports.push(report),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match (failure, reports.len()) {
+            (Some(error), _) => Err(error),
+            (None, 1) => reports.pop().ok_or_else(|| Error::Event("it has no records".to_owned())),
+            (None, _) => Ok(together(&reports)),
+        }
+    }
+
+    /// One change of one alarm, from its arrival to its report.
+    async fn watch(&self, change: AlarmChange, invocation: &Invocation) -> Result<Report> {
+        let mut facts = Facts::of(change);
+        match self.deal_with(&mut facts, invocation).await {
+            Ok(verdict) => Ok(tell::report(&facts, &self.config.policy, &verdict)),
+            Err(error) => {
+                // What failed for good is told here; what may yet succeed is tried again first.
+                if error.class() == Class::Permanent {
+                    let notice = tell::failure(&facts, &self.config.policy, &error);
+                    // If even this fails, the first error is still the one to report; the self-alerts carry it.
+                    let _ = self.publish(&notice).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn deal_with(&self, facts: &mut Facts, invocation: &Invocation) -> Result<Verdict> {
+        let policy = &self.config.policy;
+        let now = invocation.now;
+        loop {
+            let verdict = self.conclude(facts, invocation).await?;
+            match &verdict {
+                Verdict::Ignore(_) => return Ok(verdict),
+                Verdict::RollBack(rollback) => {
+                    let clients = self.clients().await;
+                    let incident = incident(facts, Some(rollback));
+                    match act::roll_back(clients, rollback, &incident, policy, now).await? {
+                        Outcome::Done => {}
+                        Outcome::Taken => {
+                            facts.scene = None;
+                            continue;
+                        }
+                        Outcome::Refused(error) => return Err(error),
+                    }
+                }
+                Verdict::Hold { .. } | Verdict::Propose(_) | Verdict::RolledBack(_) | Verdict::Resolve(_) => {
+                }
+            }
+            self.tell(facts, &verdict, now).await?;
+            return Ok(verdict);
+        }
+    }
+
+    /// Asks and looks until there is a verdict.
+    async fn conclude(&self, facts: &mut Facts, invocation: &Invocation) -> Result<Verdict> {
+        loop {
+            match decide(facts, &self.config.policy, invocation.now) {
+                Step::Settled(verdict) => return Ok(verdict),
+                Step::Look(question) => {
+                    Box::pin(observe::answer(self.clients().await, facts, question, invocation)).await?;
+                }
+            }
+        }
+    }
+
+    /// Publishes the notice, records what people were told, and closes the claim, in this order: whatever is cut off
+    /// is done again, and the same notice twice is one notice to its readers.
+    async fn tell(&self, facts: &Facts, verdict: &Verdict, now: Timestamp) -> Result<()> {
+        let clients = self.clients().await;
+        let notice = tell::notice(facts, &self.config.policy, verdict, now);
+        match verdict {
+            Verdict::Resolve(incident) => {
+                self.publish(&notice).await?;
+                self.close_operation(incident, now).await?;
+                let resolved =
+                    Incident { state: State::Resolved, revision: notice.revision, ..incident.clone() };
+                clients.ledger.record(&resolved, now).await
+            }
+            Verdict::Hold { why: Held::SetByHand, .. } => {
+                self.publish(&notice).await?;
+                clients.ledger.complete(&facts.claim_key(), "a test", now).await
+            }
+            Verdict::Hold { .. } | Verdict::Propose(_) => {
+                clients.ledger.record(&incident(facts, None), now).await?;
+                self.publish(&notice).await?;
+                clients.ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await
+            }
+            Verdict::RollBack(_) | Verdict::RolledBack(_) => {
+                self.publish(&notice).await?;
+                clients.ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await
+            }
+            Verdict::Ignore(_) => Ok(()),
+        }
+    }
+
+    /// The revision that the operation returned to has proved itself.
+    async fn close_operation(&self, incident: &Incident, now: Timestamp) -> Result<()> {
+        let (Some(id), Ok(target)) = (&incident.operation, incident.target.parse()) else {
+            return Ok(());
+        };
+        let ledger = &self.clients().await.ledger;
+        let memory = ledger.recall(&target).await?;
+        match memory.operation(id).filter(|operation| operation.end.is_none()) {
+            Some(operation) => ledger.recovered(&target, operation, now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn publish(&self, notice: &Notice) -> Result<()> {
+        notice.publish(&self.clients().await.sns, &self.config.notices_topic).await
+    }
+}
+
+/// The incident that this change opens or goes on with.
+fn incident(facts: &Facts, rollback: Option<&Rollback>) -> Incident {
+    let change = &facts.change;
+    Incident {
+        key: facts.incident_key(),
+        state: State::Firing,
+        revision: u64::try_from(change.changed_at.as_millisecond()).unwrap_or_default(),
+        target: rollback.map(|rollback| rollback.target.to_string()).unwrap_or_default(),
+        operation: rollback.map(|rollback| rollback.operation.clone()),
+        opened: change.changed_at,
+    }
+}
+
+/// One report for an event of several alarms, which SNS does not send today but may by its contract.
+fn together(reports: &[Report]) -> Report {
+    let all: Vec<_> = reports
+        .iter()
+        .map(|report| json!({"outcome": report.outcome(), "reason": report.reason()}))
+        .collect();
+    Report::new("several", "", format!("{} alarm changes were dealt with", all.len()))
+        .record("changes", &all)
+        .answering(json!(all))
+}
