@@ -94,7 +94,7 @@ fn recovery(facts: &Facts) -> Asked<Verdict> {
     let Some(incident) = incident.as_ref().filter(|incident| incident.state == notice::State::Firing) else {
         return Ok(Verdict::Ignore(Ignored::NothingOpen));
     };
-    if i64::try_from(incident.revision).is_ok_and(|told| facts.change.changed_at.as_millisecond() <= told) {
+    if i64::try_from(incident.revision).is_ok_and(|told| facts.change.changed_at.as_millisecond() < told) {
         return Ok(Verdict::Ignore(Ignored::Superseded));
     }
     let alarm = facts.alarm.as_ref().ok_or(Question::Alarm)?;
