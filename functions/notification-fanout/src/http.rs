@@ -1,0 +1,234 @@
+//! Posting to a channel: https only, no redirects, no proxies, no link-local addresses, a deadline, and a bound on
+//! what is read of the answer. A failure is told in words that hold no address.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Url, header, redirect, retry};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use shared::{Error, Result};
+
+use crate::decision::Reply;
+
+/// Why an address is refused.
+pub const FORBIDDEN: &str = "leads to a link-local or metadata address";
+
+/// How much of an answer is read, in bytes.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Posts to channels.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The name resolves to an address that must not be reached.
+    Forbidden,
+    /// No answer in time.
+    TimedOut(Duration),
+    /// No connection, or one that broke.
+    Unreachable(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forbidden => write!(f, "its url {FORBIDDEN}"),
+            Self::TimedOut(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f64()),
+            Self::Unreachable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Http {
+    /// A client that trusts the system's roots, or those of `SSL_CERT_FILE`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where there are none.
+    pub fn native() -> Result<Self> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(Error::Malformed(
+                "no certificate authority is trusted: set SSL_CERT_FILE to a file of PEM certificates"
+                    .to_owned(),
+            ));
+        }
+        Self::trusting(roots)
+    }
+
+    /// A client that trusts these roots.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where the TLS library refuses its own defaults.
+    pub fn trusting(roots: RootCertStore) -> Result<Self> {
+        let unusable = |error: String| Error::Malformed(format!("no TLS client can be made: {error}"));
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            // A proxy would resolve names in our place, behind the check of addresses.
+            .no_proxy()
+            .dns_resolver(Guarded)
+            // A function is frozen between invocations; a connection kept over that is dead when it is needed.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| unusable(error.without_url().to_string()))?;
+        Ok(Self { client })
+    }
+
+    /// Posts a JSON body and reads the answer, all within the limit.
+    ///
+    /// # Errors
+    /// A [`Failure`] where there is no answer.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: String,
+        limit: Duration,
+    ) -> Result<Reply, Failure> {
+        // The client does not ask the resolver about an address that stands in the URL itself.
+        if literal_address(url).is_some_and(forbidden) {
+            return Err(Failure::Forbidden);
+        }
+        let mut request = self
+            .client
+            .post(url.clone())
+            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        match tokio::time::timeout(limit, answer(request)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => Err(failure(error, url)),
+            Err(_) => Err(Failure::TimedOut(limit)),
+        }
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
+    let mut response = request.send().await?;
+    let text = |name: header::HeaderName| {
+        response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+    };
+    let status = response.status().as_u16();
+    let retry_after = text(header::RETRY_AFTER);
+    let json = text(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
+    let mut body = Vec::new();
+    while body.len() < LARGEST_ANSWER
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(LARGEST_ANSWER);
+    Ok(Reply { status, retry_after, json, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// The innermost cause, which says most, without the host's name that a TLS error may hold.
+fn failure(error: reqwest::Error, url: &Url) -> Failure {
+    let error = error.without_url();
+    let mut cause: &(dyn StdError + 'static) = &error;
+    loop {
+        if cause.is::<ForbiddenAddress>() {
+            return Failure::Forbidden;
+        }
+        match cause.source() {
+            Some(deeper) => cause = deeper,
+            None => break,
+        }
+    }
+    let host = url.host_str().unwrap_or_default();
+    let said = cause.to_string().replace(['\n', '\r'], " ");
+    let said = if host.is_empty() { said } else { said.replace(host, "the host") };
+    Failure::Unreachable(format!("no answer: {said}"))
+}
+
+/// Resolves names with the system's resolver and refuses those that lead where they must not.
+struct Guarded;
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found = tokio::task::spawn_blocking(move || {
+                (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+            })
+            .await??;
+            if found.iter().any(|address| forbidden(address.ip())) {
+                return Err(ForbiddenAddress.into());
+            }
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
+            }
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name {FORBIDDEN}")]
+struct ForbiddenAddress;
+
+/// The address that stands in a URL in place of a name.
+#[must_use]
+pub fn literal_address(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether an address must not be reached: link-local ones, among which are the metadata services of EC2 and ECS
+/// (169.254.169.254, 169.254.170.2), their IPv6 addresses in `fd00:ec2::/32`, and every IPv6 spelling of them.
+#[must_use]
+pub fn forbidden(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => forbidden_v4(address),
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            let metadata = first == 0xfd00 && second == 0x0ec2;
+            let link_local = first & 0xffc0 == 0xfe80;
+            metadata || link_local || address.is_multicast() || embedded(address).is_some_and(forbidden_v4)
+        }
+    }
+}
+
+fn forbidden_v4(address: Ipv4Addr) -> bool {
+    address.is_link_local() || address.is_multicast() || address.is_broadcast()
+}
+
+/// The IPv4 address inside an IPv6 one: mapped (`::ffff:0:0/96`), compatible (`::/96`), NAT64 (`64:ff9b::/96`) and
+/// 6to4 (`2002::/16`).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

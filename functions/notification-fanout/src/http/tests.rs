@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use rustls::RootCertStore;
+
+use super::{Failure, Http, forbidden};
+use crate::decision::Reply;
+use crate::receiver::{Receiver, answer};
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+async fn post(receiver: &Receiver, path: &str, limit: Duration) -> Result<Reply, Failure> {
+    receiver
+        .http
+        .post(&receiver.url(path), &[("Idempotency-Key", "k-1".to_owned())], "{}".to_owned(), limit)
+        .await
+}
+
+#[track_caller]
+fn check(address: &str, expected: bool) {
+    assert_eq!(forbidden(address.parse().unwrap()), expected, "{address}");
+}
+
+#[test]
+fn link_local_addresses_are_forbidden_in_every_spelling() {
+    for address in [
+        "169.254.169.254",
+        "169.254.170.2",
+        "224.0.0.1",
+        "255.255.255.255",
+        "fe80::1",
+        "febf::1",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "ff02::1",
+        "::ffff:169.254.169.254",
+        "::169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "2002:a9fe:a9fe::1",
+    ] {
+        check(address, true);
+    }
+    for address in ["127.0.0.1", "10.0.0.1", "3.68.1.1", "::1", "fd00::1", "2600:1f18::1", "::ffff:10.0.0.1"]
+    {
+        check(address, false);
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_arrives_and_the_answer_is_read() {
+    let receiver = Receiver::start(|_, _| {
+        Some(answer("429 Too Many Requests", "retry-after: 7\r\ncontent-type: application/json\r\n", "{}"))
+    })
+    .await;
+    let reply = post(&receiver, "/hook", LIMIT).await.unwrap();
+    let expected =
+        Reply { status: 429, retry_after: Some("7".to_owned()), json: true, body: "{}".to_owned() };
+    assert_eq!(reply, expected);
+    let got = &receiver.got("/hook")[0];
+    assert_eq!((got.header("idempotency-key"), got.body.as_str()), (Some("k-1"), "{}"));
+    assert!(got.header("user-agent").unwrap().starts_with("watchkeeper/"));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let receiver = Receiver::start(|_, _| Some(answer("302 Found", "location: /other\r\n", ""))).await;
+    assert_eq!(post(&receiver, "/hook", LIMIT).await.unwrap().status, 302);
+    assert!(receiver.got("/other").is_empty());
+}
+
+#[tokio::test]
+async fn of_a_long_answer_the_beginning_is_read() {
+    let receiver = Receiver::start(|_, _| Some(answer("200 OK", "", &"x".repeat(1_000_000)))).await;
+    assert_eq!(post(&receiver, "/hook", LIMIT).await.unwrap().body.len(), 64 * 1024);
+}
+
+#[tokio::test]
+async fn a_failure_names_no_address() {
+    let receiver = Receiver::start(|_, _| None).await;
+    let limit = Duration::from_millis(300);
+    assert_eq!(post(&receiver, "/secret", limit).await, Err(Failure::TimedOut(limit)));
+
+    let said = |failure: Failure| {
+        let said = failure.to_string();
+        assert!(!said.contains("secret") && !said.contains("localhost"), "{said}");
+        said
+    };
+    let cut = Receiver::start(|_, _| Some(String::new())).await;
+    said(post(&cut, "/secret", LIMIT).await.unwrap_err());
+
+    let distrustful = Http::trusting(RootCertStore::empty()).unwrap();
+    let refused = distrustful.post(&receiver.url("/secret"), &[], String::new(), LIMIT).await.unwrap_err();
+    assert!(said(refused).contains("certificate"));
+
+    let nobody =
+        receiver.http.post(&"https://localhost:1/secret".parse().unwrap(), &[], String::new(), LIMIT).await;
+    assert!(said(nobody.unwrap_err()).contains("refused"));
+}
+
+#[tokio::test]
+async fn only_https_to_a_permitted_address_is_sent() {
+    let http = Http::trusting(RootCertStore::empty()).unwrap();
+    for url in ["https://169.254.169.254/latest", "https://[fd00:ec2::254]/latest"] {
+        let sent = http.post(&url.parse().unwrap(), &[], String::new(), LIMIT).await;
+        assert_eq!(sent, Err(Failure::Forbidden), "{url}");
+    }
+    let plain = http.post(&"http://localhost:1/".parse().unwrap(), &[], String::new(), LIMIT).await;
+    assert!(matches!(plain, Err(Failure::Unreachable(_))), "{plain:?}");
+}
