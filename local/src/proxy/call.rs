@@ -1,0 +1,212 @@
+//! A call as the proxy sees it: its IAM action, its wire protocol, its times.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
+
+use super::Cut;
+use super::fault::covers;
+
+/// One call to AWS.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(super) id: usize,
+    /// The IAM action, such as `ecs:UpdateService`; for REST protocols the method and path take the operation's
+    /// place, such as `lambda:GET /2015-03-31/functions/web`.
+    pub action: String,
+    /// How it is written.
+    pub protocol: Protocol,
+    /// What was sent.
+    pub body: Bytes,
+    /// When the whole request was there.
+    pub arrived: Instant,
+    /// When its answer was there, or it was cut; `None` while it is under way.
+    pub ended: Option<Instant>,
+    /// The answer's HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// What was done to it.
+    pub fault: Option<super::Fault>,
+}
+
+impl Call {
+    /// Whether the call is one of this action (`ecs:UpdateService`), of this service (`ecs:*`) or any (`*`).
+    pub fn is(&self, action: &str) -> bool {
+        covers(action, &self.action)
+    }
+
+    /// What was sent, for the JSON protocols; `null` for the others.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// The wire protocols of AWS (`awsJson1_0` and `awsJson1_1`, `awsQuery`, `rpcv2Cbor`, `restJson1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `X-Amz-Target`, JSON both ways.
+    Json,
+    /// A form with `Action=`, answered in XML.
+    Query,
+    /// `/service/<service>/operation/<operation>`, CBOR both ways.
+    Cbor,
+    /// Method and path, JSON both ways.
+    Rest,
+}
+
+/// An answer to a call, written by a test or a fault.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: u16,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Raw(Vec<u8>),
+    Error { code: Cow<'static, str>, message: Cow<'static, str> },
+}
+
+impl Answer {
+    /// 200 with this JSON.
+    pub fn json(body: &Value) -> Self {
+        Self::raw(200, body.to_string())
+    }
+
+    /// This status with these bytes, of the call's own content type.
+    pub fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: Body::Raw(body.into()) }
+    }
+
+    /// A service's error, written as the call's protocol has it.
+    pub fn error(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, body: Body::Error { code: code.into(), message: message.into() } }
+    }
+
+    pub(super) fn response(self, protocol: Protocol) -> Result<Response<Full<Bytes>>, Cut> {
+        let mut response = Response::builder()
+            .status(self.status)
+            .header(CONTENT_TYPE, protocol.content_type())
+            .header("x-amzn-requestid", "00000000-0000-4000-8000-000000000000");
+        if protocol == Protocol::Cbor {
+            response = response.header("smithy-protocol", "rpc-v2-cbor");
+        }
+        let body = match self.body {
+            Body::Raw(body) => body,
+            Body::Error { code, message } => {
+                if protocol == Protocol::Rest {
+                    response = response.header("x-amzn-errortype", &*code);
+                }
+                protocol.error(&code, &message)
+            }
+        };
+        Ok(response.body(Full::new(body.into()))?)
+    }
+}
+
+impl Protocol {
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/x-amz-json-1.1",
+            Self::Query => "text/xml",
+            Self::Cbor => "application/cbor",
+            Self::Rest => "application/json",
+        }
+    }
+
+    fn error(self, code: &str, message: &str) -> Vec<u8> {
+        match self {
+            Self::Json | Self::Rest => json!({"__type": code, "message": message}).to_string().into(),
+            Self::Query => format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                 <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>"
+            )
+            .into(),
+            Self::Cbor => {
+                let mut map = vec![0xa2];    // a map of two pairs
+                for text in ["__type", code, "message", message] {
+                    write_cbor(&mut map, text);
+                }
+                map
+            }
+        }
+    }
+}
+
+/// A CBOR text string (RFC 8949, 3.1), with its length in two bytes.
+fn write_cbor(out: &mut Vec<u8>, text: &str) {
+    let end = text.floor_char_boundary(usize::from(u16::MAX));
+    let bytes = text.as_bytes().get(..end).unwrap_or_default();
+    out.push(0x79);
+    out.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend(bytes);
+}
+
+/// The most calls that came one after another up to the first call of the action, that one included; zero if it was
+/// not called. A call comes after another if it arrived when the other had ended.
+pub fn longest_chain(calls: &[Call], until: &str) -> usize {
+    let mut lengths: Vec<(&Call, usize)> = Vec::with_capacity(calls.len());
+    for call in calls {
+        let before = lengths
+            .iter()
+            .filter(|(earlier, _)| earlier.ended.is_some_and(|ended| ended <= call.arrived))
+            .map(|(_, length)| *length)
+            .max()
+            .unwrap_or(0);
+        if call.is(until) {
+            return before + 1;
+        }
+        lengths.push((call, before + 1));
+    }
+    0
+}
+
+/// The IAM action and the protocol of a request. The service is the one that the signature is for.
+pub(super) fn name(parts: &Parts, body: &[u8]) -> (String, Protocol) {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let path = parts.uri.path();
+    let is_form = header(CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+
+    let (operation, protocol) = if let Some(target) = header("x-amz-target") {
+        (target.rsplit('.').next().unwrap_or(target).to_owned(), Protocol::Json)
+    } else if let Some((_, operation)) = path.rsplit_once("/operation/") {
+        (operation.to_owned(), Protocol::Cbor)
+    } else if let Some(operation) = is_form.then(|| form_action(body)).flatten() {
+        (operation, Protocol::Query)
+    } else {
+        (format!("{} {path}", parts.method), Protocol::Rest)
+    };
+    let service = header(AUTHORIZATION.as_str()).and_then(signed_for).map_or("unsigned", prefix);
+    (format!("{service}:{operation}"), protocol)
+}
+
+/// `Action` of a form; the names of operations need no decoding.
+fn form_action(body: &[u8]) -> Option<String> {
+    let form = std::str::from_utf8(body).ok()?;
+    form.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(ToOwned::to_owned)
+}
+
+/// The service in the credential scope of Signature Version 4: `Credential=<key>/<day>/<Region>/<service>/aws4_request`.
+fn signed_for(authorization: &str) -> Option<&str> {
+    let (_, credential) = authorization.split_once("Credential=")?;
+    credential.split(',').next()?.split('/').nth(3)
+}
+
+/// The IAM prefix of a service that signs under another name.
+fn prefix(service: &str) -> &str {
+    match service {
+        "monitoring" => "cloudwatch",
+        "tagging" => "tag",
+        same => same,
+    }
+}
