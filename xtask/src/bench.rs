@@ -1,0 +1,63 @@
+//! `cargo xtask bench`: what the functions cost, as the platform would run them, beside an empty function: the floor.
+//!
+//! Every group of rows stands in a file of its own and returns its [`Row`]s; [`measure`] lists the groups.
+
+mod binaries;
+mod cold_call;
+mod rollback;
+mod row;
+mod samples;
+mod start;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use local::place;
+use local::progress::Progress;
+use serde_json::json;
+
+use crate::say::{self, Terminal};
+use binaries::{Subject, Subjects};
+use row::Row;
+
+/// What to do with the numbers.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write the rows to this file as well, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Measures, and shows the rows; those that were measured also when something fails.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    say::title("Watchkeeper: what it costs", "");
+    let mut rows = Vec::new();
+    let measured = measure(&mut rows).await;
+    rows.sort_by(|one: &Row, other| one.whose().cmp(other.whose()));
+
+    say::line("");
+    for line in row::table(&rows) {
+        say::line(&line);
+    }
+    if let Some(path) = args.json {
+        let text = serde_json::to_string_pretty(&json!({"rows": rows}))?;
+        std::fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    measured
+}
+
+async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let subjects = Subjects::build(&Terminal).await?;
+    for Subject { name, binary, .. } in subjects.all() {
+        say::line(&format!("    {name}: {}", place::shown(binary)));
+    }
+
+    Terminal.step("Measuring starts and ignored events");
+    rows.extend(start::rows(&subjects).await?);
+    rows.extend(binaries::rows(&subjects)?);
+    Terminal.step("Measuring the first AWS call of a cold process, over TLS");
+    rows.extend(cold_call::rows(&subjects).await?);
+    Terminal.step("Measuring alarm to UpdateService on local AWS");
+    rows.extend(rollback::rows(&subjects, &Terminal).await?);
+    Ok(())
+}

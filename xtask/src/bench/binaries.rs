@@ -1,0 +1,183 @@
+//! What is measured: the functions and the floor, each built by itself with the release profile, and their sizes.
+
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use local::progress::Progress;
+use local::runtime_api::Function;
+use local::{job, place};
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::row::Row;
+
+/// The most that a zipped function may weigh, in MB.
+const ZIP_GOAL: f64 = 3.5;
+
+/// A function to measure.
+#[derive(Debug)]
+pub(super) struct Subject {
+    /// Its package.
+    pub(super) name: &'static str,
+    /// Where it was built.
+    pub(super) binary: PathBuf,
+    /// The variables that the template would set.
+    pub(super) variables: &'static [(&'static str, &'static str)],
+    /// An event that it deals with without a call to AWS.
+    pub(super) ignored: Value,
+}
+
+impl Subject {
+    /// Starts it, with further variables.
+    pub(super) async fn spawn(&self, env: &[(&str, String)]) -> anyhow::Result<Function> {
+        let own = self.variables.iter().map(|&(name, value)| (name, value.to_owned()));
+        Function::spawn(&self.binary, own.chain(env.iter().cloned())).await
+    }
+}
+
+/// All that is measured.
+#[derive(Debug)]
+pub(super) struct Subjects {
+    /// The empty function.
+    pub(super) floor: Subject,
+    /// The first function.
+    pub(super) alarm_rollback: Subject,
+    /// The second function.
+    pub(super) notification_fanout: Subject,
+}
+
+impl Subjects {
+    /// Builds all. Each is a build of its own, because packages built together share the features of all.
+    pub(super) async fn build(progress: &dyn Progress) -> anyhow::Result<Self> {
+        Ok(Self {
+            floor: Subject {
+                name: "floor",
+                binary: build("floor", progress).await?,
+                variables: &[],
+                ignored: json!({}),
+            },
+            alarm_rollback: Subject {
+                name: "alarm-rollback",
+                binary: build("alarm-rollback", progress).await?,
+                variables: &[
+                    ("ENVIRONMENT", "dev"),
+                    ("MODE", "act"),
+                    ("LEDGER_TABLE", "ledger"),
+                    ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
+                    ("ATTRIBUTION_WINDOW_MINUTES", "60"),
+                    ("STALE_AFTER_MINUTES", "15"),
+                    ("COOLDOWN_MINUTES", "60"),
+                ],
+                ignored: event("alarm-rollback/eventbridge-insufficient-data.json")?,
+            },
+            notification_fanout: Subject {
+                name: "notification-fanout",
+                binary: build("notification-fanout", progress).await?,
+                variables: &[
+                    ("ENVIRONMENT", "dev"),
+                    ("LEDGER_TABLE", "ledger"),
+                    (
+                        "CHANNELS_SECRET_ARN",
+                        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:channels",
+                    ),
+                    ("NOTICES_QUEUE_URL", "http://127.0.0.1/123456789012/notices"),
+                    ("DEAD_LETTERS_URL", "http://127.0.0.1/123456789012/dead-letters"),
+                ],
+                ignored: event("notification-fanout/empty-batch.json")?,
+            },
+        })
+    }
+
+    /// The functions without the floor.
+    pub(super) fn functions(&self) -> [&Subject; 2] {
+        [&self.alarm_rollback, &self.notification_fanout]
+    }
+
+    /// The floor, and the functions.
+    pub(super) fn all(&self) -> [&Subject; 3] {
+        [&self.floor, &self.alarm_rollback, &self.notification_fanout]
+    }
+}
+
+/// How large the functions are, as they are built and as they are deployed.
+pub(super) fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
+    let floor = Size::of(&subjects.floor.binary)?;
+    let mut rows = Vec::new();
+    for function in subjects.functions() {
+        let size = Size::of(&function.binary)?;
+        rows.push(Row::new(function.name, "binary", "MB", size.binary).beside(floor.binary));
+        rows.push(Row::new(function.name, "zip", "MB", size.zip).beside(floor.zip).at_most(ZIP_GOAL));
+    }
+    Ok(rows)
+}
+
+/// An event of the corpus.
+pub(super) fn event(path: &str) -> anyhow::Result<Value> {
+    let path = place::root().join("events").join(path);
+    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", place::shown(&path)))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", place::shown(&path)))
+}
+
+async fn build(package: &str, progress: &dyn Progress) -> anyhow::Result<PathBuf> {
+    progress.step(&format!("Building {package} with the release profile"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let log = place::local().join("bench").join(format!("build-{package}.log"));
+    let mut command = job::cleaned(cargo);
+    command.current_dir(place::root()).args([
+        "build",
+        "--release",
+        "--package",
+        package,
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    let mut binary = None;
+    let ended = job::run(&mut command, &log, |line| match serde_json::from_str(line) {
+        Ok(message) => binary = executable(&message, package).or(binary.take()),
+        Err(_) => progress.detail(line.trim_start()),
+    })
+    .await?;
+    if !ended.status.success() {
+        bail!(
+            "{package} does not build; all cargo said is in {}. The end of it:\n{}",
+            place::shown(&log),
+            ended.last.join("\n")
+        );
+    }
+    binary.with_context(|| format!("cargo does not say where the binary of {package} is"))
+}
+
+/// The path in cargo's message that says that the package's binary is built.
+fn executable(message: &Value, package: &str) -> Option<PathBuf> {
+    let is_it = message.pointer("/target/name").is_some_and(|name| name == package);
+    message.get("executable").filter(|_| is_it)?.as_str().map(PathBuf::from)
+}
+
+/// In MB.
+struct Size {
+    binary: f64,
+    zip: f64,
+}
+
+impl Size {
+    fn of(path: &Path) -> anyhow::Result<Self> {
+        let binary = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .unix_permissions(0o755);
+        zip.start_file("bootstrap", options)?;
+        zip.write_all(&binary)?;
+        let zip = zip.finish()?.into_inner();
+        Ok(Self { binary: megabytes(binary.len() as u64), zip: megabytes(zip.len() as u64) })
+    }
+}
+
+/// Bytes in MB, which are a million bytes.
+pub(super) fn megabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "sizes here are far below 2^52")]
+    let bytes = bytes as f64;
+    bytes / 1e6
+}

@@ -1,0 +1,71 @@
+//! The project's tasks: `cargo xtask --help` lists them.
+
+mod bench;
+mod demo;
+mod hold;
+mod say;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Watchkeeper's tasks", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Show it working: a real alarm on local AWS rolls a bad deployment back and tells people.
+    Demo(demo::Args),
+    /// Local AWS with the template deployed, for hand work.
+    #[command(subcommand)]
+    Local(hold::Task),
+    /// Run every test, with all set-up.
+    Test(test::Args),
+    /// Measure the functions as the platform would run them.
+    Bench(bench::Args),
+    /// What holds a kept local AWS; started by the others.
+    #[command(hide = true, subcommand)]
+    Hold(hold::Held),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    let held = matches!(task, Task::Hold(_));
+    // Whatever ends the work drops it, and with it every process that it started.
+    let done = tokio::select! {
+        done = run(task) => done,
+        why = local::job::interrupted() => {
+            match why {
+                Ok(why) if !held => say::line(&format!("\n{why}: everything that was started is ended")),
+                Ok(_) | Err(_) => {}
+            }
+            return ExitCode::from(INTERRUPTED);
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            say::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Demo(args) => demo::run(args).await,
+        Task::Local(task) => hold::run(task).await,
+        Task::Test(args) => test::run(args).await,
+        Task::Bench(args) => bench::run(args).await.map(|()| ExitCode::SUCCESS),
+        Task::Hold(held) => hold::hold(held).await,
+    }
+}
