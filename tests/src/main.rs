@@ -1,0 +1,74 @@
+//! Every test that is more than one crate's own business.
+//!
+//! - [`contract`]: the template against the code, and the tree against its own rules. Needs nothing.
+//! - [`hostile`]: the binaries, driven as the platform drives them, with whatever anybody could send.
+//! - [`deployed`]: the deployed template on local AWS, with IAM enforced and receivers over TLS.
+//! - [`faults`]: the binaries behind a proxy that throttles, denies, cuts and repeats, and killed at every call.
+//!
+//! The tests run one after another: they share one deployment and two cores.
+
+mod contract;
+mod deployed;
+mod faults;
+mod hostile;
+mod stage;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+
+use crate::stage::Stage;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+
+    let runtime = Arc::new(Runtime::new()?);
+    let stage = Arc::new(Mutex::new(None));
+    let mut trials: Vec<Trial> = contract::TESTS
+        .iter()
+        .map(|(name, test)| {
+            Trial::test(format!("contract::{name}"), move || test().map_err(|error| told(&error)))
+        })
+        .collect();
+    trials.extend([deployed::tests(), faults::tests(), hostile::tests()].into_iter().flatten().map(
+        |(name, test)| {
+            let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
+            Trial::test(name, move || {
+                runtime.block_on(async {
+                    let mut stage = stage.lock().await;
+                    if stage.is_none() {
+                        *stage = Some(Stage::set().await.map_err(|error| told(&error))?);
+                    }
+                    match stage.as_ref() {
+                        Some(stage) => test(stage).await.map_err(|error| told(&error)),
+                        None => Err("the stage is not set".into()),
+                    }
+                })
+            })
+        },
+    ));
+
+    let interrupted = local::job::interrupted();
+    let ended = runtime.block_on(async {
+        let running = tokio::task::spawn_blocking(move || libtest_mimic::run(&arguments, trials));
+        tokio::select! {
+            ended = running => Ok(ended?.exit_code()),
+            signal = interrupted => Err(anyhow::anyhow!("ended by {}", signal?)),
+        }
+    });
+    if let Ok(mut stage) = stage.try_lock()
+        && let Some(stage) = stage.take()
+    {
+        runtime.block_on(stage.strike());
+    }
+    ended
+}
+
+fn told(error: &anyhow::Error) -> Failed {
+    format!("{error:#}").into()
+}

@@ -1,0 +1,121 @@
+//! The stage that the tests share: the template deployed on local AWS, and receivers in the place of the channels.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use local::aws::Port;
+use local::deployment::{Deployment, Options};
+use local::progress::Progress;
+use local::{build, setup};
+use serde_json::{Value, json};
+
+/// How long anything that happens by itself may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The key that signs the webhook's messages.
+pub(crate) const SIGNING_KEY: &str = "a key that only the test and the channel know";
+
+/// A test of the stage.
+pub(crate) type Test = for<'a> fn(&'a Stage) -> futures_util::future::LocalBoxFuture<'a, anyhow::Result<()>>;
+
+pub(crate) struct Stage {
+    pub(crate) deployment: Deployment,
+    pub(crate) alarm_rollback: PathBuf,
+    pub(crate) notification_fanout: PathBuf,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) lambda: aws_sdk_lambda::Client,
+    pub(crate) sns: aws_sdk_sns::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+}
+
+/// The channels of all tests: two that answer, and two whose answers a test may choose.
+fn channels(receiver: &str) -> Value {
+    json!({"channels": [
+        {"name": "ops", "type": "slack", "url": format!("{receiver}/slack")},
+        {"name": "audit", "type": "webhook", "url": format!("{receiver}/audit"), "secret": SIGNING_KEY},
+        {"name": "busy", "type": "webhook", "url": format!("{receiver}/busy"), "secret": SIGNING_KEY},
+        {"name": "strict", "type": "webhook", "url": format!("{receiver}/strict"), "secret": SIGNING_KEY},
+    ]})
+}
+
+impl Stage {
+    pub(crate) async fn set() -> anyhow::Result<Self> {
+        let progress = Told;
+        let options = Options {
+            port: Port::Free,
+            name: "tests",
+            channels,
+            parameters: &[("Environment", "dev"), ("Mode", "act")],
+            environment: &[],
+        };
+        let deployment = Deployment::start(options, &progress).await?;
+        let tools = setup::tools(&progress).await?;
+        let build = build::functions(&tools, &progress).await?;
+        let config = &deployment.config;
+        Ok(Self {
+            alarm_rollback: build.binary("AlarmRollback"),
+            notification_fanout: build.binary("NotificationFanout"),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            ecs: aws_sdk_ecs::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            deployment,
+        })
+    }
+
+    /// Ends everything that was started.
+    pub(crate) async fn strike(self) {
+        self.deployment.stop().await;
+    }
+
+    pub(crate) fn output(&self, name: &str) -> anyhow::Result<&str> {
+        self.deployment.output(name)
+    }
+
+    /// Invokes a deployed function and waits for its answer; `Err` in the inner result is the function's own.
+    pub(crate) async fn invoke(
+        &self,
+        function_output: &str,
+        event: &Value,
+    ) -> anyhow::Result<Result<Value, Value>> {
+        let answer = self
+            .lambda
+            .invoke()
+            .function_name(self.output(function_output)?)
+            .payload(aws_sdk_lambda::primitives::Blob::new(event.to_string()))
+            .send()
+            .await
+            .context("lambda:Invoke failed")?;
+        let payload = answer.payload().map(|blob| blob.as_ref().to_vec()).unwrap_or_default();
+        let value: Value = serde_json::from_slice(&payload)
+            .with_context(|| format!("no JSON answer: {}", String::from_utf8_lossy(&payload)))?;
+        Ok(if answer.function_error().is_some() { Err(value) } else { Ok(value) })
+    }
+
+    /// The events of one folder of the corpus, by their names.
+    pub(crate) fn events(function: &str) -> anyhow::Result<Vec<(String, Value)>> {
+        let mut events = Vec::new();
+        for entry in std::fs::read_dir(local::place::root().join("events").join(function))? {
+            let path = entry?.path();
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            events.push((name, serde_json::from_str(&std::fs::read_to_string(&path)?)?));
+        }
+        events.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(events)
+    }
+}
+
+/// Long steps are said on standard error, beside the test run's own output.
+struct Told;
+
+impl Progress for Told {
+    fn step(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "… {text}");
+    }
+
+    fn detail(&self, _: &str) {}
+}
