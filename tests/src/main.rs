@@ -24,7 +24,8 @@ use tokio::sync::Mutex;
 use crate::stage::Stage;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = Arguments::from_args();
+    let (filters, flags) = filters(std::env::args());
+    let mut arguments = Arguments::from_iter(flags);
     arguments.test_threads = Some(1);
 
     let runtime = Arc::new(Runtime::new()?);
@@ -53,6 +54,10 @@ fn main() -> anyhow::Result<ExitCode> {
         },
     ));
 
+    trials.retain(|trial| {
+        filters.is_empty() || filters.iter().any(|filter| trial.name().contains(filter.as_str()))
+    });
+
     let interrupted = local::job::interrupted();
     let ended = runtime.block_on(async {
         let running = tokio::task::spawn_blocking(move || libtest_mimic::run(&arguments, trials));
@@ -67,6 +72,22 @@ fn main() -> anyhow::Result<ExitCode> {
         runtime.block_on(stage.strike());
     }
     ended
+}
+
+/// The built-in harness takes any number of filters, libtest-mimic one: what is no flag, nor a flag's value, is kept
+/// apart here.
+fn filters(arguments: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
+    const WITH_VALUE: [&str; 5] = ["--color", "--format", "--logfile", "--skip", "--test-threads"];
+    let (mut filters, mut flags) = (Vec::new(), Vec::<String>::new());
+    for (index, argument) in arguments.enumerate() {
+        let is_value = flags.last().is_some_and(|last| WITH_VALUE.contains(&last.as_str()));
+        if index == 0 || is_value || argument.starts_with('-') {
+            flags.push(argument);
+        } else {
+            filters.push(argument);
+        }
+    }
+    (filters, flags)
 }
 
 fn told(error: &anyhow::Error) -> Failed {

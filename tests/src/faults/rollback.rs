@@ -1,39 +1,33 @@
-//! The function behind a proxy that throttles, denies and cuts, and killed at every call: whatever breaks, the service
-//! ends on the good revision or nothing was done, and people hear of it.
-
-use std::path::Path;
+//! `alarm-rollback` behind the proxy: whatever breaks, the service ends on the good revision or nothing was done, and
+//! people hear of it.
 
 use anyhow::{Context, ensure};
 use aws_sdk_cloudwatch::types::StateValue;
 use futures_util::FutureExt;
 use local::proxy::{Fault, Proxy, When, longest_chain};
-use local::runtime_api::{Event, Function, Outcome};
+use local::runtime_api::{Event, Outcome};
 use serde_json::Value;
 
-use crate::stage::{PATIENCE, Stage, Test};
+use super::{reached, spawn};
+use crate::stage::{Stage, Test};
 use crate::world::{By, World, notices, now};
 
-pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 6] = [
-        ("a_rollback_takes_at_most_12_calls_and_6_of_them_one_after_another", |stage| {
-            budget(stage).boxed_local()
-        }),
-        ("a_call_that_is_throttled_once_changes_nothing", |stage| {
-            each(stage, "throttled", Fault::Throttle).boxed_local()
-        }),
-        ("a_call_whose_connection_breaks_before_it_arrives_changes_nothing", |stage| {
-            each(stage, "cut-before", Fault::CutBefore).boxed_local()
-        }),
-        ("a_call_whose_answer_is_lost_changes_nothing", |stage| {
-            each(stage, "cut-after", Fault::CutAfter).boxed_local()
-        }),
-        ("a_call_that_is_denied_is_named_and_nothing_is_done_on_a_guess", |stage| {
-            denied(stage).boxed_local()
-        }),
-        ("a_process_killed_at_any_call_is_made_good_by_the_retry", |stage| killed(stage).boxed_local()),
-    ];
-    tests.into_iter().map(|(name, test)| (format!("faults::{name}"), test)).collect()
-}
+pub(super) const TESTS: [(&str, Test); 6] = [
+    ("a_rollback_takes_at_most_12_calls_and_6_of_them_one_after_another", |stage| {
+        budget(stage).boxed_local()
+    }),
+    ("a_call_that_is_throttled_once_changes_nothing", |stage| {
+        each(stage, "throttled", Fault::Throttle).boxed_local()
+    }),
+    ("a_call_whose_connection_breaks_before_it_arrives_changes_nothing", |stage| {
+        each(stage, "cut-before", Fault::CutBefore).boxed_local()
+    }),
+    ("a_call_whose_answer_is_lost_changes_nothing", |stage| {
+        each(stage, "cut-after", Fault::CutAfter).boxed_local()
+    }),
+    ("a_call_that_is_denied_is_named_and_nothing_is_done_on_a_guess", |stage| denied(stage).boxed_local()),
+    ("a_process_killed_at_any_call_is_made_good_by_the_retry", |stage| killed(stage).boxed_local()),
+];
 
 /// What local AWS is asked for in a rollback, in the order of the first call; learned, not listed.
 async fn actions(stage: &Stage, name: &str) -> anyhow::Result<Vec<String>> {
@@ -50,29 +44,6 @@ async fn actions(stage: &Stage, name: &str) -> anyhow::Result<Vec<String>> {
         "it was not rolled back: {actions:?}"
     );
     Ok(actions)
-}
-
-pub(crate) async fn spawn(stage: &Stage, binary: &Path, endpoint: &str) -> anyhow::Result<Function> {
-    let roots = stage.deployment.folder.join("roots.pem");
-    let environment = [
-        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-        ("AWS_ACCESS_KEY_ID", local::aws::ACCESS_KEY_ID.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", local::aws::SECRET_ACCESS_KEY.to_owned()),
-        ("AWS_SESSION_TOKEN", String::new()),
-        ("AWS_REGION", local::aws::REGION.to_owned()),
-        ("SSL_CERT_FILE", roots.to_string_lossy().into_owned()),
-        ("ENVIRONMENT", "dev".to_owned()),
-        ("MODE", "act".to_owned()),
-        ("ATTRIBUTION_WINDOW_MINUTES", "60".to_owned()),
-        ("STALE_AFTER_MINUTES", "15".to_owned()),
-        ("COOLDOWN_MINUTES", "60".to_owned()),
-        ("LEDGER_TABLE", stage.output("LedgerTable")?.to_owned()),
-        ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
-        ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),
-        ("NOTICES_QUEUE_URL", stage.output("NoticesQueueUrl")?.to_owned()),
-        ("DEAD_LETTERS_URL", stage.output("NoticesDeadLettersUrl")?.to_owned()),
-    ];
-    Function::spawn(binary, environment).await
 }
 
 /// A bad deployment and the event of its alarm.
@@ -190,15 +161,4 @@ async fn killed_at(stage: &Stage, service: &str, nth: usize, fault: Fault) -> an
     let told = heard[0]["title"].as_str().is_some_and(|title| title.contains("rolled back"));
     ensure!(told && heard.len() == 1, "{service}: {heard:?}");
     Ok(true)
-}
-
-/// Waits until the nth call has come as far as the fault lets it.
-async fn reached(proxy: &Proxy, nth: usize, fault: Fault) -> anyhow::Result<()> {
-    proxy.arrival("*", nth).await;
-    let done = local::deployment::until(PATIENCE, async || {
-        let calls = proxy.calls();
-        let call = calls.get(nth - 1);
-        Ok(call.is_some_and(|call| fault == Fault::Hang || call.ended.is_some()).then_some(()))
-    });
-    done.await?.context("the call did not end")
 }

@@ -1,0 +1,52 @@
+//! The functions behind a proxy that throttles, denies and cuts, and killed at every call.
+
+mod fanout;
+mod rollback;
+
+use std::path::Path;
+
+use anyhow::Context;
+use local::proxy::{Fault, Proxy};
+use local::runtime_api::Function;
+
+use crate::stage::{PATIENCE, Stage, Test};
+
+pub(crate) fn tests() -> Vec<(String, Test)> {
+    let tests = rollback::TESTS.into_iter().chain(fanout::TESTS);
+    tests.map(|(name, test)| (format!("faults::{name}"), test)).collect()
+}
+
+/// A function's binary under the double of the platform, with the settings of the deployed one.
+pub(crate) async fn spawn(stage: &Stage, binary: &Path, endpoint: &str) -> anyhow::Result<Function> {
+    let roots = stage.deployment.folder.join("roots.pem");
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_ACCESS_KEY_ID", local::aws::ACCESS_KEY_ID.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", local::aws::SECRET_ACCESS_KEY.to_owned()),
+        ("AWS_SESSION_TOKEN", String::new()),
+        ("AWS_REGION", local::aws::REGION.to_owned()),
+        ("SSL_CERT_FILE", roots.to_string_lossy().into_owned()),
+        ("ENVIRONMENT", "dev".to_owned()),
+        ("MODE", "act".to_owned()),
+        ("ATTRIBUTION_WINDOW_MINUTES", "60".to_owned()),
+        ("STALE_AFTER_MINUTES", "15".to_owned()),
+        ("COOLDOWN_MINUTES", "60".to_owned()),
+        ("LEDGER_TABLE", stage.output("LedgerTable")?.to_owned()),
+        ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
+        ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),
+        ("NOTICES_QUEUE_URL", stage.output("NoticesQueueUrl")?.to_owned()),
+        ("DEAD_LETTERS_URL", stage.output("NoticesDeadLettersUrl")?.to_owned()),
+    ];
+    Function::spawn(binary, environment).await
+}
+
+/// Waits until the nth call has come as far as the fault lets it.
+pub(crate) async fn reached(proxy: &Proxy, nth: usize, fault: Fault) -> anyhow::Result<()> {
+    proxy.arrival("*", nth).await;
+    let done = local::deployment::until(PATIENCE, async || {
+        let calls = proxy.calls();
+        let call = calls.get(nth - 1);
+        Ok(call.is_some_and(|call| fault == Fault::Hang || call.ended.is_some()).then_some(()))
+    });
+    done.await?.context("the call did not end")
+}
