@@ -82,7 +82,7 @@ impl LocalAws {
         match port {
             Port::Fixed(port) if !is_free(port) => bail!(
                 "Port {port} is in use, so local AWS cannot listen there. Stop what uses it (see `lsof -i :{port}`), \
-                 or choose another port."
+                 or choose another port with --port."
             ),
             Port::Fixed(port) => Self::launch(tools, port, folder, environment).await,
             Port::Free => {
