@@ -19,7 +19,7 @@ use shared::target::Target;
 use crate::facts::{Alarm, Controller, Facts, Scene, Service, Status, Strategy};
 
 pub use candidate::{Basis, Candidate};
-pub use verdict::{Held, Ignored, Rollback, Verdict, short};
+pub use verdict::{Held, Ignored, Recovery, Rollback, Verdict, short};
 
 /// What the owners decided beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,7 +101,17 @@ fn recovery(facts: &Facts) -> Asked<Verdict> {
     if alarm.state == Some(State::Alarm) {
         return Ok(Verdict::Ignore(Ignored::Superseded));
     }
-    Ok(Verdict::Resolve(incident.clone()))
+    let (Some(id), Ok(target)) = (&incident.operation, incident.target.parse::<Target>()) else {
+        return Ok(Verdict::Resolve(Recovery { incident: incident.clone(), operation: None, proved: false }));
+    };
+    let scene = facts.scene.as_ref().ok_or(Question::Scene(target))?;
+    let operation = scene.memory.operation(id).filter(|operation| operation.end.is_none());
+    let runs = scene.service.as_ref().map(|service| &service.task_definition);
+    Ok(Verdict::Resolve(Recovery {
+        incident: incident.clone(),
+        operation: operation.cloned(),
+        proved: operation.is_some_and(|operation| runs == Some(&operation.to)),
+    }))
 }
 
 /// An alarm began to fire.
@@ -245,7 +255,12 @@ fn blame(
         Some(Status::InProgress | Status::Successful) | None => {}
     }
     let created = newest.map_or(service.deployed_at, |deployment| deployment.created_at);
-    let settled = newest.and_then(|deployment| deployment.finished_at).or(created);
+    // One that is still on its way is recent however long ago it began.
+    let settled = match newest {
+        Some(deployment) if deployment.status == Status::InProgress => Some(now),
+        Some(deployment) => deployment.finished_at.or(created),
+        None => created,
+    };
     let (Some(created), Some(settled)) = (created, settled) else {
         return Some(Held::NoDeployment);
     };

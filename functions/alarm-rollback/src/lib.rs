@@ -32,8 +32,11 @@ use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
 use crate::act::Outcome;
-use crate::decision::{Held, Policy, Rollback, Step, Verdict, decide};
+use crate::decision::{Held, Policy, Recovery, Step, Verdict, decide};
 use crate::facts::Facts;
+
+/// How often a case is decided anew because somebody else was faster. Once is enough to see what they did.
+const ATTEMPTS: u32 = 3;
 
 /// The settings, read once.
 #[derive(Debug, Clone)]
@@ -155,13 +158,13 @@ impl AlarmRollback {
     async fn deal_with(&self, facts: &mut Facts, invocation: &Invocation) -> Result<Verdict> {
         let policy = &self.config.policy;
         let now = invocation.now;
-        loop {
+        for _ in 0..ATTEMPTS {
             let verdict = self.conclude(facts, invocation).await?;
             match &verdict {
                 Verdict::Ignore(_) => return Ok(verdict),
                 Verdict::RollBack(rollback) => {
                     let clients = self.clients().await;
-                    let incident = incident(facts, Some(rollback));
+                    let incident = incident(facts, &verdict);
                     match act::roll_back(clients, rollback, &incident, policy, now).await? {
                         Outcome::Done => {}
                         Outcome::Taken => {
@@ -177,6 +180,7 @@ impl AlarmRollback {
             self.tell(facts, &verdict, now).await?;
             return Ok(verdict);
         }
+        Err(Error::Later("the target was taken by somebody else again and again".to_owned()))
     }
 
     /// Asks and looks until there is a verdict.
@@ -197,11 +201,14 @@ impl AlarmRollback {
         let clients = self.clients().await;
         let notice = tell::notice(facts, &self.config.policy, verdict, now);
         match verdict {
-            Verdict::Resolve(incident) => {
+            Verdict::Resolve(recovery) => {
                 self.publish(&notice).await?;
-                self.close_operation(incident, now).await?;
-                let resolved =
-                    Incident { state: State::Resolved, revision: notice.revision, ..incident.clone() };
+                self.close_operation(recovery, now).await?;
+                let resolved = Incident {
+                    state: State::Resolved,
+                    revision: notice.revision,
+                    ..recovery.incident.clone()
+                };
                 clients.ledger.record(&resolved, now).await
             }
             Verdict::Hold { why: Held::SetByHand, .. } => {
@@ -209,7 +216,7 @@ impl AlarmRollback {
                 clients.ledger.complete(&facts.claim_key(), "a test", now).await
             }
             Verdict::Hold { .. } | Verdict::Propose(_) => {
-                clients.ledger.record(&incident(facts, None), now).await?;
+                clients.ledger.record(&incident(facts, verdict), now).await?;
                 self.publish(&notice).await?;
                 clients.ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await
             }
@@ -221,16 +228,15 @@ impl AlarmRollback {
         }
     }
 
-    /// The revision that the operation returned to has proved itself.
-    async fn close_operation(&self, incident: &Incident, now: Timestamp) -> Result<()> {
-        let (Some(id), Ok(target)) = (&incident.operation, incident.target.parse()) else {
+    async fn close_operation(&self, recovery: &Recovery, now: Timestamp) -> Result<()> {
+        let (Some(operation), Ok(target)) = (&recovery.operation, recovery.incident.target.parse()) else {
             return Ok(());
         };
         let ledger = &self.clients().await.ledger;
-        let memory = ledger.recall(&target).await?;
-        match memory.operation(id).filter(|operation| operation.end.is_none()) {
-            Some(operation) => ledger.recovered(&target, operation, now).await,
-            None => Ok(()),
+        if recovery.proved {
+            ledger.recovered(&target, operation, now).await
+        } else {
+            ledger.superseded(&target, operation).await
         }
     }
 
@@ -240,14 +246,22 @@ impl AlarmRollback {
 }
 
 /// The incident that this change opens or goes on with.
-fn incident(facts: &Facts, rollback: Option<&Rollback>) -> Incident {
+fn incident(facts: &Facts, verdict: &Verdict) -> Incident {
+    let (target, operation) = match verdict {
+        Verdict::RollBack(rollback) | Verdict::RolledBack(rollback) => {
+            (Some(&rollback.target), Some(rollback.operation.clone()))
+        }
+        Verdict::Propose(rollback) => (Some(&rollback.target), None),
+        Verdict::Hold { target, .. } => (target.as_ref(), None),
+        Verdict::Ignore(_) | Verdict::Resolve(_) => (None, None),
+    };
     let change = &facts.change;
     Incident {
         key: facts.incident_key(),
         state: State::Firing,
         revision: u64::try_from(change.changed_at.as_millisecond()).unwrap_or_default(),
-        target: rollback.map(|rollback| rollback.target.to_string()).unwrap_or_default(),
-        operation: rollback.map(|rollback| rollback.operation.clone()),
+        target: target.map(ToString::to_string).unwrap_or_default(),
+        operation,
         opened: change.changed_at,
     }
 }

@@ -37,8 +37,8 @@ pub(crate) fn report(facts: &Facts, policy: &Policy, verdict: &Verdict) -> Repor
             format!("{}, by an invocation that was cut off", sentence(rollback)),
             json!(rollback),
         ),
-        Verdict::Resolve(incident) => {
-            (incident.target.parse().ok(), "the alarm is OK again".to_owned(), Value::Null)
+        Verdict::Resolve(recovery) => {
+            (recovery.incident.target.parse().ok(), "the alarm is OK again".to_owned(), Value::Null)
         }
     };
     let subject = target.map_or_else(|| format!("alarm:{}", facts.change.name), |target| target.to_string());
@@ -107,16 +107,23 @@ pub(crate) fn notice(facts: &Facts, policy: &Policy, verdict: &Verdict, now: Tim
             notice
         }
         Verdict::Hold { target, why } => held(facts, policy, target.as_ref(), why),
-        Verdict::Resolve(incident) => {
+        Verdict::Resolve(recovery) => {
+            let incident = &recovery.incident;
             let target: Option<Target> = incident.target.parse().ok();
             let title = format!("{alarm} is OK again");
             let mut notice = open(facts, policy, State::Resolved, Severity::Sev2, target.as_ref(), &title);
             let lasted = span(facts.change.changed_at.duration_since(incident.opened));
             notice.summary = format!("The alarm {alarm} went back to OK after {lasted}.");
             notice.fact("Duration", lasted);
-            if let Some(operation) = &incident.operation {
-                notice.fact("Operation", operation);
-                notice.actions.push("Remembered the revision that was returned to as good.".to_owned());
+            if let Some(operation) = &recovery.operation {
+                notice.fact(
+                    "Rolled back",
+                    format!("from {} to {}", short(&operation.from), short(&operation.to)),
+                );
+                notice.fact("Operation", &operation.id);
+                notice
+                    .actions
+                    .extend(recovery.proved.then(|| format!("Remembered {} as good.", short(&operation.to))));
             }
             notice
         }

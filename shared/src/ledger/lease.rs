@@ -30,7 +30,7 @@ impl Lease {
             .item("owner", s(&self.owner))
             .item("until", ms(self.until))
             .item("expires_at", expiry(self.until, 1))
-            .condition_expression("attribute_not_exists(pk) OR #until < :now OR #owner = :owner")
+            .condition_expression("attribute_not_exists(pk) OR #until <= :now OR #owner = :owner")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", ms(now))

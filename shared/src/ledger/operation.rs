@@ -43,6 +43,8 @@ pub struct Operation {
 pub enum End {
     /// The alarm went back to OK.
     Recovered,
+    /// The alarm went back to OK when something else ran already.
+    Superseded,
     /// The act was refused; nothing was changed.
     Refused,
 }
@@ -51,6 +53,7 @@ impl End {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Recovered => "recovered",
+            Self::Superseded => "superseded",
             Self::Refused => "refused",
         }
     }
@@ -58,6 +61,7 @@ impl End {
     fn read(word: &str) -> Option<Self> {
         match word {
             "recovered" => Some(Self::Recovered),
+            "superseded" => Some(Self::Superseded),
             "refused" => Some(Self::Refused),
             _ => None,
         }
@@ -145,6 +149,17 @@ impl Ledger {
         let ended = Operation { end: Some(End::Recovered), ..operation.clone() };
         let kept = Revision { arn: operation.to.clone(), standing: Standing::Good, since: now };
         self.transact("dynamodb:PutItem", [ended.put(self, &pk), kept.put(self, &pk)]).await
+    }
+
+    /// Ends an operation whose alarm went back to OK when something else ran already: that proves nothing of the
+    /// revision it returned to.
+    ///
+    /// # Errors
+    /// What `dynamodb:PutItem` answers within the transaction.
+    pub async fn superseded(&self, target: &Target, operation: &Operation) -> Result<()> {
+        let pk = super::target::key(target);
+        let ended = Operation { end: Some(End::Superseded), ..operation.clone() };
+        self.transact("dynamodb:PutItem", [ended.put(self, &pk)]).await
     }
 
     /// Ends an operation that was refused before it changed anything: the lease is given back, so that the next

@@ -159,7 +159,11 @@ fn said(step: &Step) -> String {
             format!("roll back to {}: {}", short(&rollback.to), rollback.grounds())
         }
         Step::Settled(Verdict::RolledBack(rollback)) => format!("rolled back to {}", short(&rollback.to)),
-        Step::Settled(Verdict::Resolve(incident)) => format!("resolve {}", incident.key),
+        Step::Settled(Verdict::Resolve(recovery)) => {
+            let proved = if recovery.proved { ", proved" } else { "" };
+            let operation = recovery.operation.as_ref().map_or("none", |operation| &operation.id);
+            format!("resolve {}, operation {operation}{proved}", recovery.incident.key)
+        }
     }
 }
 
@@ -349,6 +353,7 @@ fn the_window_counts_from_the_end_of_the_deployment() {
         &with_history(&[(Status::Successful, 61, 7), (Status::Successful, 500, 6)]),
         "hold: no deployment is recent",
     );
+    check(&with_history(&[(Status::InProgress, 300, 7), (Status::Successful, 500, 6)]), "roll back");
 }
 
 #[test]
@@ -498,6 +503,32 @@ fn a_recovery_takes_back_what_people_were_told() {
         &recovered(Some(told(5, notice::State::Firing)), Some(State::Alarm)),
         "ignore: the alarm has changed again",
     );
+}
+
+#[test]
+fn a_recovery_proves_the_revision_only_if_it_runs() {
+    let recovered = |runs: u32, end| {
+        let mut facts = with_service(|service| service.task_definition = td(runs));
+        facts.change.state = State::Ok;
+        facts.alarm = Some(Alarm { state: Some(State::Ok), tags: BTreeMap::new() });
+        facts.scene.as_mut().unwrap().memory.operations = vec![operation("op-1", 7, 6, 5, end)];
+        facts.incident = Some(Some(Incident {
+            key: "alarm:web-5xx".to_owned(),
+            state: notice::State::Firing,
+            revision: u64::try_from(ago(5).as_millisecond()).unwrap(),
+            target: "ecs:prod/web".to_owned(),
+            operation: Some("op-1".to_owned()),
+            opened: ago(5),
+        }));
+        facts
+    };
+    check(&recovered(6, None), "resolve alarm:web-5xx, operation op-1, proved");
+    check_under(&policy(), &recovered(8, None), "resolve alarm:web-5xx, operation op-1");
+    assert!(!said(&decide(&recovered(8, None), &policy(), now())).contains("proved"));
+    check(&recovered(6, Some(End::Recovered)), "resolve alarm:web-5xx, operation none");
+    let mut unknown = recovered(6, None);
+    unknown.scene = None;
+    check(&unknown, "look: Scene");
 }
 
 #[test]

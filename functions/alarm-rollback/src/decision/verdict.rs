@@ -30,7 +30,18 @@ pub enum Verdict {
     /// It was rolled back by an invocation that ended before it could say so: say so.
     RolledBack(Rollback),
     /// The alarm is OK again: take back what people were told.
-    Resolve(Incident),
+    Resolve(Recovery),
+}
+
+/// The end of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// What people were told.
+    pub incident: Incident,
+    /// The rollback that answered it, if it is not closed yet.
+    pub operation: Option<Operation>,
+    /// Whether the service runs what that rollback returned to, which thereby proved itself.
+    pub proved: bool,
 }
 
 /// A rollback, with nothing left to choose.

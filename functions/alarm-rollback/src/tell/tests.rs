@@ -7,7 +7,7 @@ use shared::ledger::incident::Incident;
 use shared::tags::Mode;
 
 use super::*;
-use crate::decision::Basis;
+use crate::decision::{Basis, Recovery};
 use crate::facts::{Controller, Scene, Service, Strategy};
 
 fn at(text: &str) -> Timestamp {
@@ -158,7 +158,8 @@ fn a_recovery_closes_the_same_incident_under_a_higher_revision() {
         operation: Some("op-1".to_owned()),
         opened: at("2026-11-20T03:00:00Z"),
     };
-    let notice = notice(&recovered, &policy(), &Verdict::Resolve(incident), at("2026-11-20T03:06:06Z"));
+    let recovery = Recovery { incident, operation: None, proved: false };
+    let notice = notice(&recovered, &policy(), &Verdict::Resolve(recovery), at("2026-11-20T03:06:06Z"));
     assert_eq!(notice.incident, fired.incident);
     assert!(notice.revision > fired.revision);
     assert_eq!(notice.state, State::Resolved);

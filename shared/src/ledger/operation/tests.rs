@@ -107,7 +107,7 @@ async fn a_lease_is_taken_where_none_is_held_or_its_time_is_over_or_it_is_ours()
     let conditions: Vec<_> = writes.iter().map(Put::condition_expression).collect();
     assert_eq!(
         conditions,
-        [Some("attribute_not_exists(pk) OR #until < :now OR #owner = :owner"), None, None]
+        [Some("attribute_not_exists(pk) OR #until <= :now OR #owner = :owner"), None, None]
     );
     let values = [(":now", ms(now())), (":owner", s("op-1"))].map(|(name, value)| (name.to_owned(), value));
     assert_eq!(writes[0].expression_attribute_values().unwrap(), &values.into());
@@ -179,6 +179,16 @@ async fn a_recovery_ends_the_operation_and_proves_the_revision_it_returned_to() 
         Revision::read(kept.item()),
         Some(Revision { arn: GOOD.to_owned(), standing: Standing::Good, since: later })
     );
+}
+
+#[tokio::test]
+async fn an_operation_that_was_superseded_ends_and_proves_nothing() {
+    let (ledger, given) = table();
+    ledger.superseded(&target(), &operation()).await.unwrap();
+    let writes = puts(&given.lock().unwrap());
+
+    let [ended] = writes.as_slice() else { panic!("one write, not {writes:?}") };
+    assert_eq!(Operation::read(ended.item()), Some(Operation { end: Some(End::Superseded), ..operation() }));
 }
 
 #[tokio::test]
