@@ -213,6 +213,14 @@ impl Notice {
         }
     }
 
+    /// Makes sure that the notice comes after this revision of its incident, also where two changes bear the same time.
+    #[must_use]
+    pub fn following(mut self, revision: u64) -> Self {
+        self.revision = self.revision.max(revision.saturating_add(1));
+        self.id = id::of(&[&self.incident, &self.revision.to_string(), self.state.as_str()]);
+        self
+    }
+
     /// Adds a fact; a value longer than 2,000 characters is cut, and says so.
     pub fn fact(&mut self, name: &str, value: impl fmt::Display) {
         let value = value.to_string();

@@ -111,7 +111,8 @@ pub(crate) fn notice(facts: &Facts, policy: &Policy, verdict: &Verdict, now: Tim
             let incident = &recovery.incident;
             let target: Option<Target> = incident.target.parse().ok();
             let title = format!("{alarm} is OK again");
-            let mut notice = open(facts, policy, State::Resolved, Severity::Sev2, target.as_ref(), &title);
+            let mut notice = open(facts, policy, State::Resolved, Severity::Sev2, target.as_ref(), &title)
+                .following(incident.revision);
             let lasted = span(facts.change.changed_at.duration_since(incident.opened));
             notice.summary = format!("The alarm {alarm} went back to OK after {lasted}.");
             notice.fact("Duration", lasted);

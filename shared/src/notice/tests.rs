@@ -144,6 +144,17 @@ fn the_same_change_has_the_same_id_and_a_later_one_a_higher_revision() {
     assert_eq!(notice("alarm:a", State::Info, "1969-01-01T00:00:00Z").revision, 0);
 }
 
+#[test]
+fn a_notice_that_follows_another_has_a_higher_revision_even_at_the_same_time() {
+    let time = "2026-11-20T12:00:00Z";
+    let fired = notice("alarm:web", State::Firing, time);
+    let tied = notice("alarm:web", State::Resolved, time).following(fired.revision);
+    assert_eq!(tied.revision, fired.revision + 1);
+    assert_ne!(tied.id, notice("alarm:web", State::Resolved, time).id);
+    let later = notice("alarm:web", State::Resolved, "2026-11-20T12:00:05Z");
+    assert_eq!(later.clone().following(fired.revision), later);
+}
+
 #[track_caller]
 fn check_fact(value: &str, expected: &str) {
     let mut notice = notice("alarm:a", State::Info, "2026-11-20T12:00:00Z");
