@@ -87,10 +87,11 @@ pub struct AlarmChange {
 }
 
 impl AlarmChange {
-    /// Whether a person set this state by hand (`SetAlarmState`): CloudWatch's own evaluations of a metric alarm
-    /// come with data, or with a reason in its own words.
+    /// Whether a person set this state by hand (`SetAlarmState`): CloudWatch's own evaluations come with data, or
+    /// with a reason in its own words.
     pub fn set_by_hand(&self) -> bool {
-        !self.composite && !self.has_reason_data && !is_evaluated(&self.reason)
+        let evaluated = if self.composite { is_composed(&self.reason) } else { is_evaluated(&self.reason) };
+        !self.has_reason_data && !evaluated
     }
 
     /// The distinct values of these two dimensions, for metrics that carry both.
@@ -154,10 +155,20 @@ pub fn from_message(value: &Value, topic: Option<&str>) -> Result<AlarmChange, S
 /// Whether a reason is CloudWatch's own. An alarm on many time series (Metrics Insights, PromQL) counts them, and has
 /// no data even where other alarms have it (CloudWatch User Guide, "Alarm events and EventBridge", "Limits").
 fn is_evaluated(reason: &str) -> bool {
-    const BEGINNINGS: [&str; 4] =
-        ["Threshold", "Insufficient Data:", "Unchecked:", "No time series were returned"];
+    const BEGINNINGS: [&str; 5] = [
+        "Threshold Crossed:",
+        "Thresholds Crossed:",
+        "Insufficient Data:",
+        "Unchecked:",
+        "No time series were returned",
+    ];
     BEGINNINGS.iter().any(|beginning| reason.starts_with(beginning))
         || reason.contains(" time series evaluated to ")
+}
+
+/// Whether the reason of a composite alarm is CloudWatch's own: it names the alarm that moved it, or its rule.
+fn is_composed(reason: &str) -> bool {
+    reason.contains(" transitioned to ") || reason.contains(" its alarm rule evaluates to ")
 }
 
 /// The direct action and EventBridge share one shape below their envelopes.

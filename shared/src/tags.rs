@@ -44,9 +44,13 @@ impl FromStr for Mode {
 }
 
 impl Mode {
-    /// The mode that holds for resources with these tags: the most careful tag wins over all others and over the
-    /// default. A tag that cannot be read counts as `observe`, because whoever wrote it wanted to say something.
+    /// The mode that holds for resources with these tags. The default `off` is the stop switch, and nothing overrides
+    /// it; otherwise the most careful tag wins over all others and over the default. A tag that cannot be read counts
+    /// as `observe`, because whoever wrote it wanted to say something.
     pub fn resolve<'a>(default: Self, resources: impl IntoIterator<Item = &'a Tags>) -> Self {
+        if default == Self::Off {
+            return Self::Off;
+        }
         resources
             .into_iter()
             .filter_map(|tags| tags.get(MODE))
@@ -98,6 +102,12 @@ mod tests {
         check_mode(Mode::Observe, Some("observe"), Some("act"), Mode::Observe);
         check_mode(Mode::Act, Some("act"), Some("off"), Mode::Off);
         check_mode(Mode::Act, None, Some("Akt"), Mode::Observe);
+    }
+
+    #[test]
+    fn off_by_default_is_off_for_all() {
+        check_mode(Mode::Off, None, None, Mode::Off);
+        check_mode(Mode::Off, Some("act"), Some("act"), Mode::Off);
     }
 
     #[track_caller]

@@ -31,6 +31,7 @@ pub(crate) async fn spawn(stage: &Stage, binary: &Path, endpoint: &str) -> anyho
         ("ATTRIBUTION_WINDOW_MINUTES", "60".to_owned()),
         ("STALE_AFTER_MINUTES", "15".to_owned()),
         ("COOLDOWN_MINUTES", "60".to_owned()),
+        ("CLUSTERS", "*".to_owned()),
         ("LEDGER_TABLE", stage.output("LedgerTable")?.to_owned()),
         ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
         ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),

@@ -40,22 +40,23 @@ enum Task {
 async fn main() -> ExitCode {
     let task = Cli::parse().task;
     let held = matches!(task, Task::Hold(_));
-    // Whatever ends the work drops it, and with it every process that it started.
     let done = tokio::select! {
-        done = run(task) => done,
-        why = local::job::interrupted() => {
-            match why {
-                Ok(why) if !held => say::line(&format!("\n{why}: everything that was started is ended")),
-                Ok(_) | Err(_) => {}
-            }
-            return ExitCode::from(INTERRUPTED);
-        }
+        done = run(task) => Some(done),
+        _ = local::job::interrupted() => None,
     };
+    // Whatever ends the work has dropped it by now, and with it every process that it started.
     match done {
-        Ok(code) => code,
-        Err(error) => {
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
             say::error(&error);
             ExitCode::FAILURE
+        }
+        None => {
+            if !held {
+                say::line("\nInterrupted: everything that was started is ended.");
+            }
+            // The runtime would wait for a thread that waits for another task's lock.
+            std::process::exit(INTERRUPTED.into())
         }
     }
 }

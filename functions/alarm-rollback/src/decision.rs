@@ -26,6 +26,8 @@ pub use verdict::{Held, Ignored, Recovery, Rollback, Verdict, short};
 pub struct Policy {
     /// The environment that is watched.
     pub environment: String,
+    /// The clusters that may be looked at: a name, or the beginning of one and a star.
+    pub clusters: String,
     /// What may be done where no tag says otherwise.
     pub mode: Mode,
     /// A deployment older than this is not blamed.
@@ -36,8 +38,11 @@ pub struct Policy {
     pub cooldown: SignedDuration,
 }
 
-/// A deployment of an operation's revision that was created this close to the operation's beginning is its work.
-const DEPLOYED_BY_US: SignedDuration = SignedDuration::from_mins(10);
+/// An operation is made within the time-out of the invocation that began it, with room to spare; else it is stuck.
+const MADE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// How far the clocks of ECS and of a function may be apart.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +124,14 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     let ignore = |why| Ok(Verdict::Ignore(why));
     let hold = |target: Option<&Target>, why| Ok(Verdict::Hold { target: target.cloned(), why });
 
+    // EventBridge brings every alarm of the account. One that is about no service is let go before it is claimed: the
+    // same change may also come by a way that somebody wired on purpose, and is then told.
+    if facts.change.transport == Transport::EventBridge {
+        let is_named = !facts.change.dimension_pairs("ClusterName", "ServiceName").is_empty();
+        if !is_named && !facts.alarm.as_ref().ok_or(Question::Alarm)?.tags.contains_key(tags::TARGET) {
+            return ignore(Ignored::NoTarget);
+        }
+    }
     let (Some(claim), Some(alarm)) = (&facts.claim, &facts.alarm) else {
         return Err(Question::ClaimAndAlarm);
     };
@@ -136,16 +149,16 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     }
     let target = match find_target(facts, alarm) {
         Found::One(target) => target,
-        Found::None if facts.change.transport == Transport::EventBridge => {
-            return ignore(Ignored::NoTarget);
-        }
         Found::None => return hold(None, Held::NoTarget),
         Found::Many(targets) => return hold(None, Held::ManyTargets { targets }),
         Found::Malformed(tag) => return hold(None, Held::MalformedTarget { tag }),
     };
-    let Target::Service { .. } = &target else {
+    let Target::Service { cluster, .. } = &target else {
         return hold(Some(&target), Held::UnsupportedTarget);
     };
+    if !covers(&policy.clusters, cluster) {
+        return ignore(Ignored::OtherCluster { cluster: cluster.clone() });
+    }
 
     let scene = facts.scene.as_ref().ok_or_else(|| Question::Scene(target.clone()))?;
     let Some(service) = &scene.service else {
@@ -160,28 +173,33 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     }
 
     let id = operation_id(facts, &target);
-    if let Some(operation) = scene.memory.operation(&id).filter(|operation| operation.end.is_none()) {
-        // This very operation was begun by an invocation that did not come to its end.
-        let rollback = Rollback::resumed(&target, operation);
-        return if service.task_definition == operation.to {
-            Ok(Verdict::RolledBack(rollback))
-        } else if service.task_definition == operation.from {
-            Ok(Verdict::RollBack(rollback))
-        } else {
-            hold(Some(&target), Held::Overtaken { running: service.task_definition.clone() })
-        };
+    // This very operation, begun by an invocation that did not come to its end.
+    let own = scene.memory.operation(&id).filter(|operation| operation.end.is_none());
+    if let Some(operation) = own {
+        if service.task_definition == operation.to {
+            return Ok(Verdict::RolledBack(Rollback::resumed(&target, operation)));
+        }
+        let deployed_since = service.deployed_at.is_some_and(|deployed| operation.began < deployed);
+        if service.task_definition != operation.from || deployed_since {
+            return hold(Some(&target), Held::Overtaken { running: service.task_definition.clone() });
+        }
     }
-    match alarm.state {
-        Some(State::Alarm) => {}
-        Some(State::Ok | State::InsufficientData) | None => return ignore(Ignored::Cleared),
+    match (alarm.state, own) {
+        (Some(State::Alarm), _) => {}
+        (Some(State::Ok | State::InsufficientData) | None, Some(_)) => {
+            return hold(Some(&target), Held::Cleared);
+        }
+        (Some(State::Ok | State::InsufficientData) | None, None) => return ignore(Ignored::Cleared),
     }
-    if let Some(why) = guard(facts, service, scene, policy, now) {
+    if let Some(why) = guard(facts, &id, service, scene, policy, now) {
         return hold(Some(&target), why);
     }
 
     let candidate = match candidate::last_known_good(facts, service, scene)? {
         candidate::Choice::Return(candidate) => candidate,
         candidate::Choice::SameCode => return hold(Some(&target), Held::SameCode),
+        candidate::Choice::Unknown => return hold(Some(&target), Held::NoHistory),
+        candidate::Choice::Moving => return hold(Some(&target), Held::Moving),
         candidate::Choice::Nothing => return hold(Some(&target), Held::NothingGood),
     };
     let described = facts.candidate.as_ref().filter(|described| described.arn == candidate.arn);
@@ -194,8 +212,8 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
         target,
         from: service.task_definition.clone(),
         to: candidate.arn,
-        basis: Some(candidate.basis),
-        began: now,
+        basis: candidate.basis,
+        began: own.map_or(now, |operation| operation.began),
     };
     match mode {
         Mode::Act => Ok(Verdict::RollBack(rollback)),
@@ -204,7 +222,14 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
 }
 
 /// Whatever forbids a rollback before it is asked to what. In this order, the first that holds is the one told.
-fn guard(facts: &Facts, service: &Service, scene: &Scene, policy: &Policy, now: Timestamp) -> Option<Held> {
+fn guard(
+    facts: &Facts,
+    own: &str,
+    service: &Service,
+    scene: &Scene,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Held> {
     let change = &facts.change;
     if change.set_by_hand() {
         return Some(Held::SetByHand);
@@ -224,17 +249,35 @@ fn guard(facts: &Facts, service: &Service, scene: &Scene, policy: &Policy, now: 
     if service.desired == 0 {
         return Some(Held::ScaledToZero);
     }
-    if let Some(lease) = scene.memory.lease_at(now) {
-        let running = scene.memory.operation(&lease.owner).filter(|operation| operation.is_running(now));
-        return Some(match running {
-            Some(operation) => Held::InProgress { operation: operation.id.clone(), began: operation.began },
-            None => Held::Cooldown { until: lease.until },
-        });
+    if let Some(why) = taken(own, service, scene, now) {
+        return Some(why);
     }
     if let Some(why) = blame(service, scene, change.changed_at, policy, now) {
         return Some(why);
     }
     tags::unsafe_to_roll_back(&service.tags, now).map(|until| Held::Unsafe { until })
+}
+
+/// Whether another operation has the service; which, and how far it is.
+fn taken(own: &str, service: &Service, scene: &Scene, now: Timestamp) -> Option<Held> {
+    let lease = scene.memory.lease_at(now)?;
+    let holder = scene.memory.operation(&lease.owner);
+    if lease.owner == own {
+        return None;
+    }
+    Some(match holder {
+        Some(holder)
+            if holder.end.is_none()
+                && service.task_definition == holder.from
+                && now.duration_since(holder.began) > MADE_WITHIN =>
+        {
+            Held::Unfinished { operation: holder.id.clone(), began: holder.began }
+        }
+        Some(holder) if holder.is_running(now) => {
+            Held::InProgress { operation: holder.id.clone(), began: holder.began }
+        }
+        Some(_) | None => Held::Cooldown { until: lease.until },
+    })
 }
 
 /// Whether a recent deployment can be to blame; if not, why.
@@ -254,7 +297,8 @@ fn blame(
         Some(Status::Unknown) => return Some(Held::UnknownDeployment),
         Some(Status::InProgress | Status::Successful) | None => {}
     }
-    let created = newest.map_or(service.deployed_at, |deployment| deployment.created_at);
+    // The two are asked for side by side; a deployment that is in one and not yet in the other counts.
+    let created = service.deployed_at.max(newest.and_then(|deployment| deployment.created_at));
     // One that is still on its way is recent however long ago it began.
     let settled = match newest {
         Some(deployment) if deployment.status == Status::InProgress => Some(now),
@@ -273,7 +317,8 @@ fn blame(
     let ours = scene.memory.operations.iter().find(|operation| {
         operation.end != Some(End::Refused)
             && operation.to == service.task_definition
-            && operation.began.duration_since(created).abs() < DEPLOYED_BY_US
+            && operation.began <= created.saturating_add(CLOCKS_DIFFER).unwrap_or(created)
+            && created <= operation.began.saturating_add(policy.cooldown).unwrap_or(created)
     });
     ours.map(|operation| Held::OwnRollback { operation: operation.id.clone() })
 }
@@ -294,9 +339,7 @@ fn find_target(facts: &Facts, alarm: &Alarm) -> Found {
     if let Some(tag) = alarm.tags.get(tags::TARGET) {
         return tag.parse().map_or_else(|_| Found::Malformed(tag.clone()), Found::One);
     }
-    let pairs = facts.change.dimension_pairs("ClusterName", "ServiceName");
-    let mut targets: Vec<_> =
-        pairs.into_iter().map(|(cluster, service)| Target::Service { cluster, service }).collect();
+    let mut targets = named_services(facts);
     match (targets.pop(), targets.is_empty()) {
         (None, _) => Found::None,
         (Some(target), true) => Found::One(target),
@@ -305,6 +348,25 @@ fn find_target(facts: &Facts, alarm: &Alarm) -> Found {
             Found::Many(targets.iter().map(ToString::to_string).collect())
         }
     }
+}
+
+/// The services that the alarm's dimensions name; a cluster or service may stand there as an ARN, whose last part is
+/// its name.
+fn named_services(facts: &Facts) -> Vec<Target> {
+    let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    let pairs = facts.change.dimension_pairs("ClusterName", "ServiceName");
+    let mut targets: Vec<Target> = pairs
+        .iter()
+        .filter_map(|(cluster, service)| format!("ecs:{}/{}", name(cluster), name(service)).parse().ok())
+        .collect();
+    targets.sort();
+    targets.dedup();
+    targets
+}
+
+/// Whether a cluster is among those that may be looked at.
+fn covers(clusters: &str, cluster: &str) -> bool {
+    clusters.strip_suffix('*').map_or(clusters == cluster, |beginning| cluster.starts_with(beginning))
 }
 
 /// The same change of the same alarm always begins the same operation.

@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use shared::alarm::{self, AlarmChange};
 use shared::aws::Aws;
 use shared::config::Env;
-use shared::error::Class;
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::ledger::incident::Incident;
@@ -32,7 +31,7 @@ use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
 use crate::act::Outcome;
-use crate::decision::{Held, Policy, Recovery, Step, Verdict, decide};
+use crate::decision::{Held, Policy, Recovery, Rollback, Step, Verdict, decide};
 use crate::facts::Facts;
 
 /// How often a case is decided anew because somebody else was faster. Once is enough to see what they did.
@@ -59,6 +58,7 @@ impl Config {
         Ok(Self {
             policy: Policy {
                 environment: env.required("ENVIRONMENT")?,
+                clusters: env.required("CLUSTERS")?,
                 mode: env.required("MODE")?,
                 attribution_window: minutes("ATTRIBUTION_WINDOW_MINUTES")?,
                 stale_after: minutes("STALE_AFTER_MINUTES")?,
@@ -144,12 +144,8 @@ impl AlarmRollback {
         match self.deal_with(&mut facts, invocation).await {
             Ok(verdict) => Ok(tell::report(&facts, &self.config.policy, &verdict)),
             Err(error) => {
-                // What failed for good is told here; what may yet succeed is tried again first.
-                if error.class() == Class::Permanent {
-                    let notice = tell::failure(&facts, &self.config.policy, &error);
-                    // If even this fails, the first error is still the one to report; the self-alerts carry it.
-                    let _ = self.publish(&notice).await;
-                }
+                // If even this fails, the first error is still the one to report; the self-alerts carry it.
+                let _ = self.tell_failure(&facts, &error).await;
                 Err(error)
             }
         }
@@ -177,6 +173,7 @@ impl AlarmRollback {
                 Verdict::Hold { .. } | Verdict::Propose(_) | Verdict::RolledBack(_) | Verdict::Resolve(_) => {
                 }
             }
+            self.give_up(facts, &verdict).await?;
             self.tell(facts, &verdict, now).await?;
             return Ok(verdict);
         }
@@ -228,6 +225,41 @@ impl AlarmRollback {
         }
     }
 
+    /// An operation that was begun for this change, and that the verdict no longer wants, ends here: it changed nothing.
+    async fn give_up(&self, facts: &Facts, verdict: &Verdict) -> Result<()> {
+        let (Verdict::Hold { target: Some(target), .. } | Verdict::Propose(Rollback { target, .. })) =
+            verdict
+        else {
+            return Ok(());
+        };
+        let own = decision::operation_id(facts, target);
+        let operation = facts.scene.as_ref().and_then(|scene| scene.memory.operation(&own));
+        match operation.filter(|operation| operation.end.is_none()) {
+            Some(operation) => self.clients().await.ledger.refused(target, operation).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells that the case failed, under the alarm's own incident, so that its end takes this back, too.
+    async fn tell_failure(&self, facts: &Facts, error: &Error) -> Result<()> {
+        self.publish(&tell::failure(facts, &self.config.policy, error)).await?;
+        let ledger = &self.clients().await.ledger;
+        let known = ledger.incident(&facts.incident_key()).await?;
+        let told = millis(facts.change.changed_at);
+        if known.is_none_or(|known| known.revision < told) {
+            let incident = Incident {
+                key: facts.incident_key(),
+                state: State::Firing,
+                revision: told,
+                target: String::new(),
+                operation: None,
+                opened: facts.change.changed_at,
+            };
+            ledger.record(&incident, facts.change.changed_at).await?;
+        }
+        Ok(())
+    }
+
     async fn close_operation(&self, recovery: &Recovery, now: Timestamp) -> Result<()> {
         let (Some(operation), Ok(target)) = (&recovery.operation, recovery.incident.target.parse()) else {
             return Ok(());
@@ -252,18 +284,32 @@ fn incident(facts: &Facts, verdict: &Verdict) -> Incident {
             (Some(&rollback.target), Some(rollback.operation.clone()))
         }
         Verdict::Propose(rollback) => (Some(&rollback.target), None),
-        Verdict::Hold { target, .. } => (target.as_ref(), None),
+        // A rollback that this alarm began before stays the one that its end closes.
+        Verdict::Hold { target, .. } => (target.as_ref(), open_operation(facts)),
         Verdict::Ignore(_) | Verdict::Resolve(_) => (None, None),
     };
     let change = &facts.change;
     Incident {
         key: facts.incident_key(),
         state: State::Firing,
-        revision: u64::try_from(change.changed_at.as_millisecond()).unwrap_or_default(),
+        revision: millis(change.changed_at),
         target: target.map(ToString::to_string).unwrap_or_default(),
         operation,
         opened: change.changed_at,
     }
+}
+
+fn open_operation(facts: &Facts) -> Option<String> {
+    let operations = &facts.scene.as_ref()?.memory.operations;
+    let key = facts.incident_key();
+    operations
+        .iter()
+        .find(|operation| operation.incident == key && operation.end.is_none())
+        .map(|open| open.id.clone())
+}
+
+fn millis(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or_default()
 }
 
 /// One report for an event of several alarms, which SNS does not send today but may by its contract.

@@ -164,7 +164,7 @@ async fn deployments(clients: &Clients, cluster: &str, service: &str) -> Result<
         .list_service_deployments()
         .cluster(cluster)
         .service(service)
-        .max_results(i32::try_from(REVISIONS_AT_ONCE).unwrap_or(i32::MAX))
+        .max_results(100)
         .send()
         .await
         .action("ecs:ListServiceDeployments");
@@ -186,7 +186,9 @@ async fn deployments(clients: &Clients, cluster: &str, service: &str) -> Result<
         Err(error) => return Err(error),
     };
     let mut deployments: Vec<_> = listed.into_iter().filter_map(read_deployment).collect();
+    // Sorted here, because no order is promised; and no more than can be asked about in one call.
     deployments.sort_by_key(|deployment| std::cmp::Reverse(deployment.created_at));
+    deployments.truncate(REVISIONS_AT_ONCE);
     Ok(deployments)
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
+use shared::error::Class;
 use shared::notice::{Link, Notice, Severity, State, Subject};
 use shared::tags;
 use shared::target::Target;
@@ -116,15 +117,13 @@ pub(crate) fn notice(facts: &Facts, policy: &Policy, verdict: &Verdict, now: Tim
             let lasted = span(facts.change.changed_at.duration_since(incident.opened));
             notice.summary = format!("The alarm {alarm} went back to OK after {lasted}.");
             notice.fact("Duration", lasted);
-            if let Some(operation) = &recovery.operation {
+            if let Some(operation) = recovery.operation.as_ref().filter(|_| recovery.proved) {
                 notice.fact(
                     "Rolled back",
                     format!("from {} to {}", short(&operation.from), short(&operation.to)),
                 );
                 notice.fact("Operation", &operation.id);
-                notice
-                    .actions
-                    .extend(recovery.proved.then(|| format!("Remembered {} as good.", short(&operation.to))));
+                notice.actions.push(format!("Remembered {} as good.", short(&operation.to)));
             }
             notice
         }
@@ -156,9 +155,12 @@ fn held(facts: &Facts, policy: &Policy, target: Option<&Target>, why: &Held) -> 
 const fn severity(why: &Held) -> Severity {
     match why {
         Held::SetByHand => Severity::Sev4,
-        Held::NothingGood | Held::Inactive { .. } | Held::EcsRollbackFailed | Held::Unsafe { .. } => {
-            Severity::Sev2
-        }
+        Held::NothingGood
+        | Held::NoHistory
+        | Held::Unfinished { .. }
+        | Held::Inactive { .. }
+        | Held::EcsRollbackFailed
+        | Held::Unsafe { .. } => Severity::Sev2,
         Held::NoTarget
         | Held::ManyTargets { .. }
         | Held::MalformedTarget { .. }
@@ -180,6 +182,8 @@ const fn severity(why: &Held) -> Severity {
         | Held::EcsRolledBack
         | Held::Stopped
         | Held::UnknownDeployment
+        | Held::Moving
+        | Held::Cleared
         | Held::SameCode => Severity::Sev3,
     }
 }
@@ -208,14 +212,19 @@ fn next_step(why: &Held) -> String {
         Held::NotActive | Held::ScaledToZero => {
             "Find out whether this is meant; if so, silence the alarm.".to_owned()
         }
-        Held::Overtaken { .. } | Held::Stopped => "Ask whoever deployed; they have it in hand.".to_owned(),
+        Held::Overtaken { .. } | Held::Moving | Held::Stopped => {
+            "Ask whoever deployed; they have it in hand.".to_owned()
+        }
         Held::NoDeployment | Held::TooOld { .. } | Held::FiringBefore { .. } | Held::UnknownDeployment => {
             "Look for a cause other than a deployment: dependencies, traffic, a rotated secret, the platform."
                 .to_owned()
         }
-        Held::EcsRollbackFailed | Held::NothingGood | Held::Inactive { .. } => {
-            "Deploy a revision that you know to be good, by hand and now.".to_owned()
-        }
+        Held::Cleared => "Nothing, unless it fires again.".to_owned(),
+        Held::EcsRollbackFailed
+        | Held::NothingGood
+        | Held::NoHistory
+        | Held::Unfinished { .. }
+        | Held::Inactive { .. } => "Deploy a revision that you know to be good, by hand and now.".to_owned(),
         Held::Unsafe { .. } => {
             "Mend forward, or decide by hand: somebody marked that going back may break data.".to_owned()
         }
@@ -225,23 +234,28 @@ fn next_step(why: &Held) -> String {
     }
 }
 
-/// The notice of a failure that trying again does not mend. It has an incident of its own, so that it neither hides
-/// nor is hidden by what is told of the alarm once the failure is mended.
+/// The notice of a failure. It belongs to the alarm's incident, so that the alarm's end takes it back, and comes after
+/// the revision under which a verdict would be told, so that neither hides the other.
 pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error) -> Notice {
     let alarm = &facts.change.name;
-    let incident = format!("{}#failure", facts.incident_key());
     let subject = Subject { kind: "alarm".to_owned(), id: alarm.clone(), arn: facts.change.arn.clone() };
     let title = format!("{alarm} fires; Watchkeeper could not deal with it");
-    let mut notice =
-        Notice::new(&incident, State::Firing, Severity::Sev1, subject, &title, facts.change.changed_at);
+    let time = facts.change.changed_at;
+    let notice = Notice::new(&facts.incident_key(), State::Firing, Severity::Sev1, subject, &title, time);
+    let mut notice = notice.clone().following(notice.revision);
     SOURCE.clone_into(&mut notice.source);
     notice.environment.clone_from(&policy.environment);
-    "An error stopped Watchkeeper while it dealt with the alarm. Do not rely on a rollback."
-        .clone_into(&mut notice.summary);
+    let then = match error.class() {
+        Class::Transient => "It tries again within minutes, and says so if that works.",
+        Class::Permanent => "Trying again does not mend it.",
+    };
+    notice.summary = format!(
+        "An error stopped Watchkeeper while it dealt with the alarm. Do not rely on a rollback. {then}"
+    );
     notice.fact("Error", error.chain());
     notice.next_steps.extend([
         "Look at the service now; roll back by hand if its deployment is to blame.".to_owned(),
-        "Mend the error; the event waits in the queue FailedInvocations.".to_owned(),
+        "Mend the error; an event that fails for good waits in the queue FailedInvocations.".to_owned(),
     ]);
     about_the_alarm(&mut notice, facts);
     notice

@@ -136,7 +136,7 @@ impl Fanout {
         };
         let gathered = message::gather(&records, &self.config.environment, invocation.now);
         let done = stream::iter(gathered).map(|work| run.fan_out(work)).buffer_unordered(NOTICES_AT_ONCE);
-        report(done.collect().await)
+        report(done.collect().await, invocation.now)
     }
 
     async fn clients(&self) -> Result<&Clients> {
@@ -372,7 +372,7 @@ fn message_id<'a>(work: &'a Work<'_>) -> &'a str {
 
 /// The report. Where nothing came of anything but errors, the first of them is the answer, so that the whole batch
 /// comes again and the alarm on errors sees it.
-fn report(done: Vec<Done<'_>>) -> Result<Report> {
+fn report(done: Vec<Done<'_>>, now: Timestamp) -> Result<Report> {
     let of = |wanted: fn(&Outcome) -> bool| -> usize {
         done.iter().flat_map(|done| &done.outcomes).filter(|(_, outcome)| wanted(outcome)).count()
     };
@@ -383,6 +383,14 @@ fn report(done: Vec<Done<'_>>) -> Result<Report> {
         .filter(|done| matches!(done.settlement, Settlement::GiveBack(_)))
         .flat_map(|done| done.work.records.iter().copied())
         .collect();
+
+    // The queue's own age metric leaves out what was received three times, and so whatever waits for a channel.
+    let waiting = given_back
+        .iter()
+        .filter_map(|record| record.sent)
+        .map(|sent| now.duration_since(sent))
+        .max()
+        .unwrap_or_default();
 
     let (outcome, reason) = if dead > 0 {
         (
@@ -410,6 +418,7 @@ fn report(done: Vec<Done<'_>>) -> Result<Report> {
     let report = Report::new(outcome, subject, reason)
         .metric("Delivered", "Count", delivered as f64)
         .metric("GivenBack", "Count", given_back.len() as f64)
+        .metric("Waiting", "Seconds", waiting.as_secs_f64())
         .metric("DeadLettered", "Count", dead as f64)
         .record("notices", &notices)
         .answering(json!({"batchItemFailures": failures}));

@@ -1,7 +1,7 @@
 //! From what arrived to a notice. Whatever arrives becomes one: our own notice, an alarm in any of its three
 //! shapes, or a generic notice that shows what it was. Nothing in a message says where it goes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use shared::alarm::{self, AlarmChange};
 use shared::id;
@@ -53,7 +53,7 @@ pub fn read(record: &Record, environment: &str, now: Timestamp) -> Notice {
     };
     let mut notice = content
         .as_ref()
-        .and_then(own)
+        .and_then(|content| own(content, now))
         .or_else(|| content.as_ref().and_then(|content| from_alarm(content, &letter)))
         .unwrap_or_else(|| generic(content.as_ref(), &letter, now));
     if notice.environment.is_empty() {
@@ -108,13 +108,19 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// A notice of the contract's version. Fields that the contract does not have are passed over.
-fn own(content: &Value) -> Option<Notice> {
+/// How far a publisher's clock may be ahead of ours.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+
+/// A notice of the contract's version. Fields that the contract does not have are passed over. One from the future is
+/// shown like any other message: taken at its word, it would silence its incident until then.
+fn own(content: &Value, now: Timestamp) -> Option<Notice> {
     if content.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
         return None;
     }
     let notice: Notice = serde_json::from_value(content.clone()).ok()?;
-    (!notice.incident.is_empty()).then_some(notice)
+    let latest = now.saturating_add(CLOCKS_DIFFER).unwrap_or(now).as_millisecond();
+    let in_time = i64::try_from(notice.revision).is_ok_and(|revision| revision <= latest);
+    (in_time && !notice.incident.is_empty()).then_some(notice)
 }
 
 /// An alarm that publishes here by itself. Its key is its own, so that nothing a function says about the same alarm

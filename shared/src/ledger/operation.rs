@@ -134,7 +134,10 @@ impl Ledger {
         let items = [lease.take(self, &pk, now), operation.put(self, &pk), left.put(self, &pk)];
         match self.transact("dynamodb:PutItem", items).await {
             Ok(()) => Ok(Begun::Yes),
-            Err(error) if error.code() == Some("ConditionalCheckFailed") => Ok(Begun::Taken),
+            // Whoever writes at the same moment is taking it: look again.
+            Err(error) if matches!(error.code(), Some("ConditionalCheckFailed" | "TransactionConflict")) => {
+                Ok(Begun::Taken)
+            }
             Err(error) => Err(error),
         }
     }
@@ -162,15 +165,19 @@ impl Ledger {
         self.transact("dynamodb:PutItem", [ended.put(self, &pk)]).await
     }
 
-    /// Ends an operation that was refused before it changed anything: the lease is given back, so that the next
-    /// alarm may act once the refusal is mended.
+    /// Ends an operation that changed nothing: the lease is given back, so that the next alarm may act, and the
+    /// revision that was not left is not remembered as bad.
     ///
     /// # Errors
     /// What `dynamodb:PutItem` and `dynamodb:DeleteItem` answer within the transaction.
     pub async fn refused(&self, target: &Target, operation: &Operation) -> Result<()> {
         let pk = super::target::key(target);
         let ended = Operation { end: Some(End::Refused), ..operation.clone() };
-        let items = [ended.put(self, &pk), Lease::give_back(self, &pk, &operation.id)];
+        let items = [
+            ended.put(self, &pk),
+            Lease::give_back(self, &pk, &operation.id),
+            Revision::forget(self, &pk, &operation.from),
+        ];
         self.transact("dynamodb:DeleteItem", items).await
     }
 

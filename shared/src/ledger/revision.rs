@@ -1,7 +1,7 @@
 //! `revision`: what experience says of a task definition. A revision that was rolled away from stays bad, so that
 //! the next alarm does not return to it; ECS itself would call it successful.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -39,6 +39,17 @@ impl Revision {
             _ => return None,
         };
         Some(Self { arn: get_s(item, "arn")?, standing, since: get_ms(item, "since")? })
+    }
+
+    /// Forgets what was said of a revision.
+    pub(super) fn forget(ledger: &Ledger, pk: &str, arn: &str) -> Option<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&ledger.table)
+            .key("pk", s(pk))
+            .key("sk", s(format!("revision#{arn}")))
+            .build()
+            .ok()?;
+        Some(TransactWriteItem::builder().delete(delete).build())
     }
 
     pub(super) fn put(&self, ledger: &Ledger, pk: &str) -> Option<TransactWriteItem> {

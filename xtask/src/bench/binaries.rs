@@ -69,6 +69,7 @@ impl Subjects {
                     ("ATTRIBUTION_WINDOW_MINUTES", "60"),
                     ("STALE_AFTER_MINUTES", "15"),
                     ("COOLDOWN_MINUTES", "60"),
+                    ("CLUSTERS", "*"),
                 ],
                 ignored: event("alarm-rollback/eventbridge-insufficient-data.json")?,
             },

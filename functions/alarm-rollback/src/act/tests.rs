@@ -12,6 +12,7 @@ use shared::notice::State;
 use shared::tags::Mode;
 
 use super::*;
+use crate::decision::Basis;
 
 fn clients(ecs: &[&Rule], dynamodb: &[&Rule]) -> Clients {
     let once = aws_smithy_types::retry::RetryConfig::disabled;
@@ -34,7 +35,7 @@ async fn run(ecs: &[&Rule], dynamodb: &[&Rule]) -> Result<Outcome> {
         target: "ecs:prod/web".parse().unwrap(),
         from: "arn:td/web:7".to_owned(),
         to: "arn:td/web:6".to_owned(),
-        basis: None,
+        basis: Basis::Begun,
         began: now,
     };
     let incident = Incident {
@@ -47,6 +48,7 @@ async fn run(ecs: &[&Rule], dynamodb: &[&Rule]) -> Result<Outcome> {
     };
     let policy = Policy {
         environment: "prod".to_owned(),
+        clusters: "*".to_owned(),
         mode: Mode::Act,
         attribution_window: SignedDuration::from_mins(60),
         stale_after: SignedDuration::from_mins(15),

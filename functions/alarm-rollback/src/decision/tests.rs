@@ -36,6 +36,7 @@ fn td(revision: u32) -> String {
 fn policy() -> Policy {
     Policy {
         environment: "prod".to_owned(),
+        clusters: "*".to_owned(),
         mode: Mode::Act,
         attribution_window: SignedDuration::from_mins(60),
         stale_after: SignedDuration::from_mins(15),
@@ -298,7 +299,7 @@ fn the_mode_says_what_may_be_done() {
     under(Mode::Act, Some("off"), None, "ignore: its mode is off");
     under(Mode::Act, None, Some("off"), "ignore: its mode is off");
     under(Mode::Off, None, None, "ignore: its mode is off");
-    under(Mode::Off, None, Some("act"), "roll back to web:6");
+    under(Mode::Off, Some("act"), Some("act"), "ignore: its mode is off");
 }
 
 #[test]
@@ -358,7 +359,7 @@ fn the_window_counts_from_the_end_of_the_deployment() {
 
 #[test]
 fn the_last_good_deployment_is_returned_to_and_never_a_bad_one() {
-    let history = [(Status::Successful, 5, 7), (Status::Stopped, 90, 8), (Status::Successful, 100, 6)];
+    let history = [(Status::Successful, 5, 7), (Status::Stopped, 90, 8), (Status::Successful, 120, 6)];
     check(&with_history(&history), "roll back to web:6: high confidence: ECS deployed it successfully");
 
     let mut ping_pong = with_history(&[
@@ -398,7 +399,11 @@ fn without_history_the_ledger_is_asked_and_then_the_family() {
     below.candidate = Some(TaskDefinition { arn: td(5), active: true });
     check(&below, "roll back to web:5: low confidence");
     check(&with(|facts| facts.earlier = Some(Vec::new())), "hold: there is no revision known to be good");
-    check(&with_history(&[(Status::Successful, 5, 7)]), "look: Earlier");
+    check(&with_history(&[(Status::Successful, 5, 7)]), "hold: ECS lists no successful deployment before");
+    check(
+        &with_history(&[(Status::Successful, 5, 7), (Status::RolledBack, 90, 6), (Status::Stopped, 100, 5)]),
+        "hold: ECS lists no successful deployment before",
+    );
 }
 
 #[test]
@@ -417,11 +422,15 @@ fn one_rollback_at_a_time_and_then_a_cooldown() {
     };
     let later = now() + SignedDuration::from_mins(1);
     check(
-        &held(later, vec![operation("op-1", 7, 6, 10, None)]),
+        &held(later, vec![operation("op-1", 7, 6, 2, None)]),
         "hold: a rollback of this service is already in progress",
     );
     check(
-        &held(later, vec![operation("op-1", 7, 6, 40, None)]),
+        &held(later, vec![operation("op-1", 8, 7, 10, None)]),
+        "hold: a rollback of this service is already in progress",
+    );
+    check(
+        &held(later, vec![operation("op-1", 8, 7, 40, None)]),
         "hold: this service was rolled back a short while ago",
     );
     check(
@@ -467,9 +476,119 @@ fn an_operation_that_was_cut_off_goes_on_where_it_stopped() {
             facts.alarm.as_mut().unwrap().state = Some(State::Ok);
         })
     };
-    check(&cut_off(7), "roll back to web:6: chosen by the invocation that began");
     check(&cut_off(6), "rolled back to web:6");
+    check(&cut_off(7), "hold: the alarm stopped firing before the rollback");
     check(&cut_off(9), "hold: somebody deployed web:9 while the rollback was being made");
+}
+
+#[test]
+fn a_retry_is_held_by_every_guard_but_its_own_lease() {
+    let retried = |change: fn(&mut Facts)| {
+        let mut facts = case();
+        let scene = facts.scene.as_mut().unwrap();
+        scene.memory.operations = vec![own_operation()];
+        let until = now() + SignedDuration::from_mins(59);
+        scene.memory.lease = Some(Lease { owner: own_operation().id, until });
+        change(&mut facts);
+        facts
+    };
+    check(&retried(|_| {}), "roll back to web:6");
+    check(&retried(|facts| facts.change.changed_at = ago(55)), "hold: the alarm fired at");
+    let tagged = |name: &'static str, value: &'static str| {
+        let mut facts = retried(|_| {});
+        tag(&mut facts.scene.as_mut().unwrap().service.as_mut().unwrap().tags, name, value);
+        facts
+    };
+    check(&tagged("rollback", "unsafe"), "hold: the service is marked as unsafe");
+    check(&tagged("mode", "observe"), "propose web:6");
+    check(&tagged("mode", "off"), "ignore: its mode is off");
+    let mut redeployed = retried(|_| {});
+    redeployed.scene.as_mut().unwrap().service.as_mut().unwrap().deployed_at = Some(now());
+    check(&redeployed, "hold: somebody deployed web:7 while the rollback was being made");
+}
+
+#[test]
+fn a_rollback_that_was_begun_and_not_made_is_not_called_one() {
+    let mut facts = with_memory(|memory| {
+        memory.lease = Some(Lease { owner: "op-1".to_owned(), until: now() + SignedDuration::from_mins(50) });
+        memory.operations = vec![operation("op-1", 7, 6, 3, None)];
+    });
+    check(&facts, "hold: a rollback of this service was begun at 2026-11-20T02:57:00Z and is not made yet");
+    facts.scene.as_mut().unwrap().service.as_mut().unwrap().task_definition = td(6);
+    check(&facts, "hold: a rollback of this service is already in progress");
+}
+
+#[test]
+fn a_fix_on_its_way_is_not_rolled_back() {
+    // ECS describes the service with the fix already, and does not list its deployment yet.
+    let mut racing = with_history(&[(Status::Successful, 5, 7), (Status::Successful, 500, 6)]);
+    let service = racing.scene.as_mut().unwrap().service.as_mut().unwrap();
+    service.task_definition = td(8);
+    check(&racing, "hold: another deployment of the service is just beginning");
+    racing.scene.as_mut().unwrap().service.as_mut().unwrap().deployed_at = Some(now());
+    check(&racing, "hold: the alarm fired before the newest deployment began");
+}
+
+#[test]
+fn a_revision_that_hardly_ran_has_proved_nothing() {
+    // web:8 was deployed ten minutes before the case's web:7, which was meant to mend it.
+    let hurried = [(Status::Successful, 2, 7), (Status::Successful, 12, 8), (Status::Successful, 500, 6)];
+    check(&with_history(&hurried), "roll back to web:6: high confidence");
+    let settled = [(Status::Successful, 2, 7), (Status::Successful, 14, 8), (Status::Successful, 500, 6)];
+    let mut settled = with_history(&settled);
+    settled.candidate = Some(TaskDefinition { arn: td(8), active: true });
+    check(&settled, "roll back to web:8: high confidence");
+}
+
+#[test]
+fn a_bad_revision_that_was_deployed_again_counts_as_its_owner_says() {
+    let mut again = with_history(&[
+        (Status::Successful, 5, 8),
+        (Status::Successful, 100, 7),
+        (Status::Successful, 900, 6),
+    ]);
+    let scene = again.scene.as_mut().unwrap();
+    scene.service.as_mut().unwrap().task_definition = td(8);
+    scene.memory.revisions = vec![Revision { arn: td(7), standing: Standing::Bad, since: ago(200) }];
+    again.candidate = Some(TaskDefinition { arn: td(7), active: true });
+    check(&again, "roll back to web:7: high confidence");
+}
+
+#[test]
+fn clusters_outside_the_stacks_own_are_let_alone() {
+    let of = |clusters: &str, expected: &str| {
+        check_under(&Policy { clusters: clusters.to_owned(), ..policy() }, &case(), expected);
+    };
+    of("prod", "roll back");
+    of("pr*", "roll back");
+    of("dev-*", "ignore: the cluster prod is not among those");
+    of("production", "ignore: the cluster prod is not among those");
+    let mut unseen = case();
+    unseen.scene = None;
+    check_under(&Policy { clusters: "dev-*".to_owned(), ..policy() }, &unseen, "ignore: the cluster prod");
+}
+
+#[test]
+fn a_dimension_may_hold_an_arn() {
+    let arns = with(|facts| {
+        let dimensions = &mut facts.change.dimensions[0];
+        dimensions
+            .insert("ClusterName".to_owned(), "arn:aws:ecs:eu-west-1:123456789012:cluster/prod".to_owned());
+        facts.scene = None;
+    });
+    check(&arns, "look: Scene(Service { cluster: \"prod\", service: \"web\" })");
+}
+
+#[test]
+fn an_alarm_about_nothing_is_let_go_without_a_claim() {
+    let mut facts = Facts::of(case().change);
+    facts.change.transport = Transport::EventBridge;
+    facts.change.dimensions.clear();
+    check(&facts, "look: Alarm");
+    facts.alarm = Some(Alarm { state: Some(State::Alarm), tags: BTreeMap::new() });
+    check(&facts, "ignore: the alarm is about nothing");
+    tag(&mut facts.alarm.as_mut().unwrap().tags, "target", "ecs:prod/web");
+    check(&facts, "look: ClaimAndAlarm");
 }
 
 #[test]

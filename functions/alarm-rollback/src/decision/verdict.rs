@@ -56,8 +56,8 @@ pub struct Rollback {
     pub from: String,
     /// The task definition that is returned to.
     pub to: String,
-    /// How it is known to be good; `None` where an earlier invocation chose it.
-    pub basis: Option<Basis>,
+    /// How it is known to be good.
+    pub basis: Basis,
     /// When the operation began.
     pub began: Timestamp,
 }
@@ -70,25 +70,26 @@ impl Rollback {
             target: target.clone(),
             from: operation.from.clone(),
             to: operation.to.clone(),
-            basis: None,
+            basis: Basis::Begun,
             began: operation.began,
         }
     }
 
     /// How sure it is that what is returned to is good, and how that is known.
     pub fn grounds(&self) -> String {
+        let confidence = self.basis.confidence();
         match &self.basis {
-            Some(basis @ Basis::Deployed { .. }) => {
-                format!("{} confidence: ECS deployed it successfully before", basis.confidence())
+            Basis::Deployed { .. } => {
+                format!("{confidence} confidence: ECS deployed it successfully before, and it ran")
             }
-            Some(basis @ Basis::Remembered { since }) => {
-                format!("{} confidence: known to be good since {since:.0}", basis.confidence())
+            Basis::Remembered { since } => {
+                format!("{confidence} confidence: known to be good since {since:.0}")
             }
-            Some(basis @ Basis::Lower) => format!(
-                "{} confidence: the next lower active revision of its family; whether it ever ran is not recorded",
-                basis.confidence()
+            Basis::Lower => format!(
+                "{confidence} confidence: the next lower active revision of its family; whether it ever ran is not \
+                 recorded"
             ),
-            None => "chosen by the invocation that began this operation".to_owned(),
+            Basis::Begun => "chosen when this operation was begun".to_owned(),
         }
     }
 }
@@ -117,6 +118,11 @@ pub enum Ignored {
         /// Which.
         environment: String,
     },
+    /// Its cluster is not among those that may be looked at.
+    OtherCluster {
+        /// Which.
+        cluster: String,
+    },
     /// Its mode is `off`.
     Off,
     /// It is not about anything that could be rolled back.
@@ -140,6 +146,9 @@ impl fmt::Display for Ignored {
             Self::Cleared => f.write_str("the alarm no longer fires"),
             Self::OtherEnvironment { environment } => {
                 write!(f, "it belongs to the environment {environment}")
+            }
+            Self::OtherCluster { cluster } => {
+                write!(f, "the cluster {cluster} is not among those that this stack watches")
             }
             Self::Off => write!(f, "its mode is off ({}, or the template's Mode)", tags::MODE),
             Self::NoTarget => write!(
@@ -202,6 +211,15 @@ pub enum Held {
         /// When it began.
         began: Timestamp,
     },
+    /// A rollback of this service was begun and does not get on.
+    Unfinished {
+        /// Its id.
+        operation: String,
+        /// When it began.
+        began: Timestamp,
+    },
+    /// The alarm stopped firing before the rollback that was begun for it could be made.
+    Cleared,
     /// A rollback of this service was made a short while ago.
     Cooldown {
         /// When the cooldown ends.
@@ -246,6 +264,10 @@ pub enum Held {
     },
     /// The newest deployment changed no task definition.
     SameCode,
+    /// ECS lists no successful deployment before the newest.
+    NoHistory,
+    /// A deployment is beginning that ECS does not list yet.
+    Moving,
     /// There is nothing good to return to.
     NothingGood,
     /// The last good task definition was deregistered.
@@ -271,6 +293,14 @@ impl fmt::Display for Held {
             Self::ScaledToZero => f.write_str("the service is scaled to zero"),
             Self::InProgress { operation, began } => {
                 write!(f, "a rollback of this service is already in progress since {began:.0} (operation {operation})")
+            }
+            Self::Unfinished { operation, began } => write!(
+                f,
+                "a rollback of this service was begun at {began:.0} and is not made yet; it is tried again \
+                 (operation {operation})"
+            ),
+            Self::Cleared => {
+                f.write_str("the alarm stopped firing before the rollback that was begun for it could be made")
             }
             Self::Cooldown { until } => {
                 write!(f, "this service was rolled back a short while ago; the cooldown lasts until {until:.0}")
@@ -301,6 +331,10 @@ impl fmt::Display for Held {
                 "the newest deployment runs the same task definition as the one before, so its code is not to blame; \
                  a rotated secret or a moved image tag may be",
             ),
+            Self::NoHistory => f.write_str(
+                "ECS lists no successful deployment before the newest, so what ran before is not known",
+            ),
+            Self::Moving => f.write_str("another deployment of the service is just beginning"),
             Self::NothingGood => f.write_str("there is no revision known to be good to return to"),
             Self::Inactive { task_definition } => {
                 write!(f, "the last good task definition {} was deregistered", short(task_definition))

@@ -49,6 +49,7 @@ fn facts() -> Facts {
 fn policy() -> Policy {
     Policy {
         environment: "prod".to_owned(),
+        clusters: "*".to_owned(),
         mode: Mode::Act,
         attribution_window: SignedDuration::from_mins(60),
         stale_after: SignedDuration::from_mins(15),
@@ -62,7 +63,7 @@ fn rollback() -> Rollback {
         target: "ecs:prod/web".parse().unwrap(),
         from: "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:7".to_owned(),
         to: "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:6".to_owned(),
-        basis: Some(Basis::Lower),
+        basis: Basis::Lower,
         began: at("2026-11-20T03:00:20Z"),
     }
 }
@@ -167,12 +168,16 @@ fn a_recovery_closes_the_same_incident_under_a_higher_revision() {
 }
 
 #[test]
-fn a_failure_names_the_missing_action_under_an_incident_of_its_own() {
+fn a_failure_names_the_missing_action_and_comes_after_what_a_verdict_would_say() {
     let error = Error::Denied { action: "ecs:UpdateService", source: "not authorized".into() };
     let notice = failure(&facts(), &policy(), &error);
     assert_eq!(notice.severity, Severity::Sev1);
     assert!(notice.facts.iter().any(|fact| fact.value.contains("ecs:UpdateService is denied")));
-    assert_ne!(notice.incident, facts().incident_key());
+    assert_eq!(notice.incident, facts().incident_key());
+    assert!(
+        notice.revision
+            > super::notice(&facts(), &policy(), &Verdict::RollBack(rollback()), notice.time).revision
+    );
 }
 
 #[test]

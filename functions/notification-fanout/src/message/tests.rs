@@ -114,6 +114,20 @@ fn check_raw(body: &Value) -> Notice {
 }
 
 #[test]
+fn a_notice_from_the_future_does_not_speak_for_its_incident() {
+    let revised = |revision: u64| {
+        let mut notice = serde_json::to_value(first("notice-raw")).unwrap();
+        notice["revision"] = json!(revision);
+        check_raw(&notice)
+    };
+    let now = u64::try_from(now().as_millisecond()).unwrap();
+    assert_eq!(revised(now + 60_000).incident, first("notice-raw").incident);
+    for revision in [now + 600_000, u64::MAX] {
+        assert_eq!(revised(revision).incident, "sqs:m-1");
+    }
+}
+
+#[test]
 fn a_notice_of_another_version_or_shape_is_shown_and_not_trusted() {
     let notice = check_raw(&json!({"schema": "watchkeeper.notice/1", "title": "half", "severity": "sev1"}));
     assert_eq!((notice.title.as_str(), notice.severity), ("half", Severity::Sev4));

@@ -123,11 +123,11 @@ async fn answered(status: u16, body: String) -> Result<Begun> {
 }
 
 #[tokio::test]
-async fn only_a_failed_condition_means_that_somebody_else_holds_the_target() {
+async fn a_failed_condition_or_a_conflict_means_that_somebody_else_holds_the_target() {
     for (reasons, expected) in [
         (&["ConditionalCheckFailed", "None", "None"][..], Ok(Begun::Taken)),
-        (&["TransactionConflict", "None", "None"], Err((Class::Transient, "TransactionConflict"))),
-        (&["None", "TransactionConflict", "None"], Err((Class::Transient, "TransactionConflict"))),
+        (&["TransactionConflict", "None", "None"], Ok(Begun::Taken)),
+        (&["None", "TransactionConflict", "None"], Ok(Begun::Taken)),
         (&["None", "None", "ThrottlingError"], Err((Class::Transient, "ThrottlingError"))),
         (&["ProvisionedThroughputExceeded"], Err((Class::Transient, "ProvisionedThroughputExceeded"))),
         (&["None", "ValidationError", "None"], Err((Class::Permanent, "ValidationError"))),
@@ -197,7 +197,8 @@ async fn a_refusal_ends_the_operation_and_gives_back_its_own_lease_only() {
     ledger.refused(&target(), &operation()).await.unwrap();
     let writes = given.lock().unwrap().clone();
 
-    let [ended, lease] = writes.as_slice() else { panic!("two writes, not {writes:?}") };
+    let [ended, lease, forgotten] = writes.as_slice() else { panic!("three writes, not {writes:?}") };
+    assert_eq!(forgotten.delete().unwrap().key()["sk"], s(format!("revision#{BAD}")));
     let ended = puts(std::slice::from_ref(ended));
     assert_eq!(Operation::read(ended[0].item()), Some(Operation { end: Some(End::Refused), ..operation() }));
     let lease = lease.delete().unwrap();
