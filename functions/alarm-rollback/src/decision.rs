@@ -124,6 +124,9 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     let ignore = |why| Ok(Verdict::Ignore(why));
     let hold = |target: Option<&Target>, why| Ok(Verdict::Hold { target: target.cloned(), why });
 
+    if policy.mode == Mode::Off {
+        return ignore(Ignored::Off);
+    }
     // EventBridge brings every alarm of the account. One that is about no service is let go before it is claimed: the
     // same change may also come by a way that somebody wired on purpose, and is then told.
     if facts.change.transport == Transport::EventBridge {
@@ -143,8 +146,7 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     if let Some(other) = another_environment(&alarm.tags, policy) {
         return ignore(Ignored::OtherEnvironment { environment: other });
     }
-    // A service's tag may allow what the default forbids, so only the alarm's own tag can end it here.
-    if Mode::resolve(Mode::Act, [&alarm.tags]) == Mode::Off {
+    if Mode::resolve(policy.mode, [&alarm.tags]) == Mode::Off {
         return ignore(Ignored::Off);
     }
     let target = match find_target(facts, alarm) {

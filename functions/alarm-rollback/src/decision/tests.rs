@@ -300,6 +300,11 @@ fn the_mode_says_what_may_be_done() {
     under(Mode::Act, None, Some("off"), "ignore: its mode is off");
     under(Mode::Off, None, None, "ignore: its mode is off");
     under(Mode::Off, Some("act"), Some("act"), "ignore: its mode is off");
+    check_under(
+        &Policy { mode: Mode::Off, ..policy() },
+        &Facts::of(case().change),
+        "ignore: its mode is off",
+    );
 }
 
 #[test]
