@@ -13,6 +13,8 @@
 //! ```
 
 mod act;
+#[cfg(test)]
+mod cases;
 pub mod decision;
 pub mod facts;
 mod observe;

@@ -9,9 +9,9 @@ use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::error::ErrorMetadata;
 use shared::ledger::Ledger;
 use shared::notice::State;
-use shared::tags::Mode;
 
 use super::*;
+use crate::cases::policy;
 use crate::decision::Basis;
 
 fn clients(ecs: &[&Rule], dynamodb: &[&Rule]) -> Clients {
@@ -46,15 +46,7 @@ async fn run(ecs: &[&Rule], dynamodb: &[&Rule]) -> Result<Outcome> {
         operation: Some("op-1".to_owned()),
         opened: now,
     };
-    let policy = Policy {
-        environment: "prod".to_owned(),
-        clusters: "*".to_owned(),
-        mode: Mode::Act,
-        attribution_window: SignedDuration::from_mins(60),
-        stale_after: SignedDuration::from_mins(15),
-        cooldown: SignedDuration::from_mins(60),
-    };
-    roll_back(&clients(ecs, dynamodb), &rollback, &incident, &policy, now).await
+    roll_back(&clients(ecs, dynamodb), &rollback, &incident, &policy(), now).await
 }
 
 fn updated() -> Rule {

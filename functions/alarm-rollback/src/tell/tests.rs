@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use shared::alarm::{AlarmChange, State as AlarmState, Transport};
 use shared::ledger::incident::Incident;
-use shared::tags::Mode;
 
 use super::*;
+use crate::cases::policy;
 use crate::decision::{Basis, Recovery};
 use crate::facts::{Controller, Scene, Service, Strategy};
 
@@ -44,17 +44,6 @@ fn facts() -> Facts {
         ..Scene::default()
     });
     facts
-}
-
-fn policy() -> Policy {
-    Policy {
-        environment: "prod".to_owned(),
-        clusters: "*".to_owned(),
-        mode: Mode::Act,
-        attribution_window: SignedDuration::from_mins(60),
-        stale_after: SignedDuration::from_mins(15),
-        cooldown: SignedDuration::from_mins(60),
-    }
 }
 
 fn rollback() -> Rollback {

@@ -1,4 +1,4 @@
-//! Whatever the history: never to a revision that is bad, the same, or not deployable; and always an end.
+//! Whatever the history: never to a revision that is bad (as of now), the same, or not deployable; and always an end.
 
 use proptest::prelude::{
     Just, ProptestConfig, prop, prop_assert, prop_assert_eq, prop_assert_ne, prop_compose, prop_oneof,
@@ -45,7 +45,7 @@ prop_compose! {
         service.desired = desired;
         scene.memory.revisions = bad.iter().map(|revision| (revision, Standing::Bad))
             .chain(good.iter().filter(|revision| !bad.contains(revision)).map(|revision| (revision, Standing::Good)))
-            .map(|(revision, standing)| Revision { arn: td(*revision), standing, since: ago(100) })
+            .map(|(revision, standing)| Revision { arn: td(*revision), standing, since: now() })
             .collect();
         scene.memory.lease = lease.map(|minutes| Lease { owner: "op-0".to_owned(), until: ago(minutes) });
         scene.memory.operations = operations.iter().enumerate()
