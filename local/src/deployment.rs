@@ -161,14 +161,20 @@ impl Deployment {
             Ok(self.reports(log_group_output).await?.into_iter().find(|report| fits(report)))
         })
         .await?;
-        match found {
-            Some(report) => Ok(report),
-            None => bail!(
-                "no report that fits came within {} s; these came:\n{}",
-                limit.as_secs(),
-                self.reports(log_group_output).await?.iter().map(brief).collect::<Vec<_>>().join("\n")
-            ),
+        if let Some(report) = found {
+            return Ok(report);
         }
+        let came: Vec<_> = self.reports(log_group_output).await?.iter().map(brief).collect();
+        let came = if came.is_empty() {
+            "none came".to_owned()
+        } else {
+            format!("these came:\n{}", came.join("\n"))
+        };
+        bail!(
+            "no report that fits came within {} s; {came}\nWhat local AWS and the functions said is in {}.",
+            limit.as_secs(),
+            place::shown(&self.aws.log())
+        )
     }
 
     /// Ends everything. Letting go of the value does the same.

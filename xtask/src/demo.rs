@@ -96,6 +96,8 @@ async fn tell(story: &mut Story) -> anyhow::Result<Deployment> {
         environment: &[],
     };
     let deployment = Deployment::start(options, &Terminal).await?;
+    // What an earlier run came to must not be taken for what this one comes to, if it is cut off.
+    let _ = std::fs::remove_file(report_path());
     say::item(
         Good,
         "✓",
@@ -251,8 +253,12 @@ fn reasons(report: &Value) -> Vec<(&'static str, String)> {
             format!("{} was deployed within the attribution window ({window})", short(&from)),
         ));
     }
-    if let Some(mode) = word("/policy/mode") {
+    if let Some(mode) = word("/mode") {
         reasons.push(("because", format!("the mode is {mode}")));
+    }
+    if word("/verdict/detail/basis").as_deref() == Some("lower") {
+        let why = "local AWS keeps no service deployments, so the family is all there is to go by; AWS keeps 90 days";
+        reasons.push(("note", why.to_owned()));
     }
     reasons
 }

@@ -33,7 +33,8 @@ fn look() -> Look {
         }
         let terminal = std::io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Look { colour: terminal && !plain, live: terminal }
+        let dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        Look { colour: terminal && !plain && !dumb, live: terminal && !dumb }
     })
 }
 

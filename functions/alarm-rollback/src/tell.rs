@@ -47,8 +47,16 @@ pub(crate) fn report(facts: &Facts, policy: &Policy, verdict: &Verdict) -> Repor
     Report::new(word, subject, reason.clone())
         .record("facts", facts)
         .record("policy", policy)
+        .record("mode", &mode(facts, policy))
         .record("verdict", &json!({"outcome": word, "detail": detail}))
         .answering(json!({"outcome": word, "reason": reason}))
+}
+
+/// The mode that held: the default, overridden by the tags that were seen.
+fn mode(facts: &Facts, policy: &Policy) -> tags::Mode {
+    let alarm = facts.alarm.as_ref().map(|alarm| &alarm.tags);
+    let service = facts.scene.as_ref().and_then(|scene| scene.service.as_ref()).map(|service| &service.tags);
+    tags::Mode::resolve(policy.mode, alarm.into_iter().chain(service))
 }
 
 fn sentence(rollback: &Rollback) -> String {
