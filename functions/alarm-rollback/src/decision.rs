@@ -371,6 +371,28 @@ fn covers(clusters: &str, cluster: &str) -> bool {
     clusters.strip_suffix('*').map_or(clusters == cluster, |beginning| cluster.starts_with(beginning))
 }
 
+/// Whether a failure to deal with this is for people to hear: an alarm that fires, and that is about what this stack
+/// watches as far as that is known. Whatever else fails is for the log, or one throttle would page for every alarm of
+/// the account.
+pub fn concerns_people(facts: &Facts, policy: &Policy) -> bool {
+    let change = &facts.change;
+    if change.state != State::Alarm || change.muted || policy.mode == Mode::Off {
+        return false;
+    }
+    let unseen = Alarm::default();
+    let alarm = facts.alarm.as_ref().unwrap_or(&unseen);
+    if another_environment(&alarm.tags, policy).is_some() {
+        return false;
+    }
+    match find_target(facts, alarm) {
+        Found::One(Target::Service { cluster, .. }) => covers(&policy.clusters, &cluster),
+        Found::One(Target::Alias { .. } | Target::Stack { .. }) | Found::Many(_) | Found::Malformed(_) => {
+            true
+        }
+        Found::None => change.transport != Transport::EventBridge,
+    }
+}
+
 /// The same change of the same alarm always begins the same operation.
 pub fn operation_id(facts: &Facts, target: &Target) -> String {
     let change = &facts.change;

@@ -147,7 +147,9 @@ impl AlarmRollback {
             Ok(verdict) => Ok(tell::report(&facts, &self.config.policy, &verdict)),
             Err(error) => {
                 // If even this fails, the first error is still the one to report; the self-alerts carry it.
-                let _ = self.tell_failure(&facts, &error).await;
+                if decision::concerns_people(&facts, &self.config.policy) {
+                    let _ = self.tell_failure(&facts, &error).await;
+                }
                 Err(error)
             }
         }
@@ -227,7 +229,8 @@ impl AlarmRollback {
         }
     }
 
-    /// An operation that was begun for this change, and that the verdict no longer wants, ends here: it changed nothing.
+    /// An operation that was begun for this change, and that the verdict no longer wants, ends here. Where the service
+    /// was not touched since, it changed nothing; where somebody deployed, it may have, so what it learnt is kept.
     async fn give_up(&self, facts: &Facts, verdict: &Verdict) -> Result<()> {
         let (Verdict::Hold { target: Some(target), .. } | Verdict::Propose(Rollback { target, .. })) =
             verdict
@@ -236,9 +239,14 @@ impl AlarmRollback {
         };
         let own = decision::operation_id(facts, target);
         let operation = facts.scene.as_ref().and_then(|scene| scene.memory.operation(&own));
-        match operation.filter(|operation| operation.end.is_none()) {
-            Some(operation) => self.clients().await.ledger.refused(target, operation).await,
-            None => Ok(()),
+        let Some(operation) = operation.filter(|operation| operation.end.is_none()) else {
+            return Ok(());
+        };
+        let ledger = &self.clients().await.ledger;
+        if matches!(verdict, Verdict::Hold { why: Held::Overtaken { .. }, .. }) {
+            ledger.superseded(target, operation).await
+        } else {
+            ledger.refused(target, operation).await
         }
     }
 

@@ -18,7 +18,7 @@ use shared::tags::Mode;
 use self::cases::{
     ago, case, now, operation, own_operation, tag, td, with, with_history, with_memory, with_service,
 };
-use super::{Policy, Step, Verdict, decide, short};
+use super::{Policy, Step, Verdict, concerns_people, decide, short};
 use crate::cases::policy;
 use crate::facts::{Alarm, Controller, Facts, Status, Strategy, TaskDefinition};
 
@@ -527,6 +527,33 @@ fn a_recovery_proves_the_revision_only_if_it_runs() {
     let mut unknown = recovered(6, None);
     unknown.scene = None;
     check(&unknown, "look: Scene");
+}
+
+#[test]
+fn a_failure_is_told_only_of_an_alarm_that_fires_here() {
+    let told = |change: fn(&mut Facts), policy: &Policy| {
+        let mut facts = Facts::of(case().change);
+        facts.change.transport = Transport::EventBridge;
+        change(&mut facts);
+        concerns_people(&facts, policy)
+    };
+    assert!(told(|_| {}, &policy()));
+    assert!(!told(|facts| facts.change.state = State::Ok, &policy()), "the end of an alarm is no alarm");
+    assert!(!told(|facts| facts.change.muted = true, &policy()));
+    assert!(!told(|facts| facts.change.dimensions.clear(), &policy()), "about nothing that is known");
+    assert!(!told(|_| {}, &Policy { mode: Mode::Off, ..policy() }));
+    assert!(!told(|_| {}, &Policy { clusters: "dev-*".to_owned(), ..policy() }));
+    let wired = |facts: &mut Facts| {
+        facts.change.dimensions.clear();
+        facts.change.transport = Transport::Sns;
+    };
+    assert!(told(wired, &policy()), "somebody sent it on purpose");
+    let elsewhere = |facts: &mut Facts| {
+        let mut alarm = Alarm { state: Some(State::Alarm), tags: BTreeMap::new() };
+        tag(&mut alarm.tags, "environment", "dev");
+        facts.alarm = Some(alarm);
+    };
+    assert!(!told(elsewhere, &policy()));
 }
 
 #[test]
