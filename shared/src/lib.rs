@@ -4,20 +4,27 @@
 //! - [`config`], [`aws`]: settings read once, clients made when first needed.
 //! - [`error`], [`report`]: the two things an invocation can end with.
 //! - [`alarm`], [`target`], [`tags`]: the words of the field, parsed tolerantly from what AWS sends.
+//! - [`ecs`]: why a deployment does not get on.
+//! - [`policy`]: what the owners of an environment have decided.
 //! - [`notice`]: the one message that functions publish.
+//! - [`queue`], [`timer`]: what comes again later, and what is asked to come.
 //! - [`ledger`]: what the world forgets.
 
 pub mod alarm;
 pub mod aws;
 pub mod config;
+pub mod ecs;
 pub mod error;
 pub mod id;
 pub mod lambda;
 pub mod ledger;
 pub mod notice;
+pub mod policy;
+pub mod queue;
 pub mod report;
 pub mod tags;
 pub mod target;
+pub mod timer;
 
 pub use error::{Error, Result};
 pub use report::Report;

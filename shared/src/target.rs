@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 /// What can be rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
@@ -34,6 +36,13 @@ impl fmt::Display for Target {
             Self::Alias { function, alias } => write!(f, "lambda:{function}:{alias}"),
             Self::Stack { name } => write!(f, "stack:{name}"),
         }
+    }
+}
+
+/// A target stands in a record as its text.
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -27,6 +27,7 @@ use shared::aws::Aws;
 use shared::config::Env;
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
+use shared::queue::{Queue, answer};
 use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
@@ -123,9 +124,7 @@ impl Fanout {
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
         let records = queue::read(event)?;
         if records.is_empty() {
-            return Ok(
-                Report::new("ignored", "", "the batch is empty").answering(json!({"batchItemFailures": []}))
-            );
+            return Ok(Report::new("ignored", "", "the batch is empty").answering(answer([])));
         }
         let run = &Run {
             fanout: self,
@@ -219,10 +218,10 @@ impl<'a> Run<'a> {
 
         let settlement = settle(outcomes.iter().map(|(_, outcome)| outcome), self.now());
         if let Settlement::GiveBack(after) = settlement {
+            let notices = Queue { sqs: &self.clients.sqs, url: &self.fanout.config.notices_queue };
             for receipt in work.records.iter().filter_map(|record| record.receipt.as_deref()) {
                 // Without this the message comes again too, only when the queue's own time is over.
-                let queue = &self.fanout.config.notices_queue;
-                errors.extend(queue::give_back(&self.clients.sqs, queue, receipt, after).await.err());
+                errors.extend(notices.give_back(receipt, after).await.err());
             }
         }
         Done { work, outcomes, settlement, errors, stumbled }
@@ -409,11 +408,6 @@ fn report(done: Vec<Done<'_>>, now: Timestamp) -> Result<Report> {
         several => format!("{} notices", several.len()),
     };
     let notices: Vec<_> = done.iter().map(record_of).collect();
-    let failures: Vec<_> = given_back
-        .iter()
-        .filter_map(|record| record.id.as_deref())
-        .map(|id| json!({"itemIdentifier": id}))
-        .collect();
     #[expect(clippy::cast_precision_loss, reason = "counts of a batch are far below 2^52")]
     let report = Report::new(outcome, subject, reason)
         .metric("Delivered", "Count", delivered as f64)
@@ -421,7 +415,7 @@ fn report(done: Vec<Done<'_>>, now: Timestamp) -> Result<Report> {
         .metric("Waiting", "Seconds", waiting.as_secs_f64())
         .metric("DeadLettered", "Count", dead as f64)
         .record("notices", &notices)
-        .answering(json!({"batchItemFailures": failures}));
+        .answering(answer(given_back.iter().filter_map(|record| record.id.as_deref())));
 
     let nothing_but_errors = done.iter().all(|done| done.stumbled == done.outcomes.len());
     match done.into_iter().flat_map(|done| done.errors).next() {

@@ -1,18 +1,16 @@
-//! The queue: what Lambda hands over of it, and what is done with a message that is not simply finished.
-
-use std::time::Duration;
+//! What the fanout knows of a message beyond what every queue has, and the dead-letter queue.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::error::Call;
-use shared::{Error, Result};
+use shared::{Result, queue};
 
 /// The longest text of a dead letter's attribute, in characters.
 const LONGEST_ATTRIBUTE: usize = 1_000;
 
-/// One message of a batch. Only what is there is known: a record may lack anything.
+/// One message of a batch, as the fanout knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The queue's id of the message; without it the message cannot be reported as unfinished.
@@ -30,66 +28,21 @@ pub struct Record {
     pub known_as: Option<(String, u64)>,
 }
 
+impl From<queue::Record> for Record {
+    fn from(record: queue::Record) -> Self {
+        let queue::Record { id, receipt, body, sent, receives, mut attributes } = record;
+        let revision = attributes.get("revision").and_then(|revision| revision.parse().ok());
+        let incident = attributes.remove("incident").filter(|incident| !incident.is_empty());
+        Self { id, receipt, body, sent, receives, known_as: incident.zip(revision) }
+    }
+}
+
 /// The messages of an event.
 ///
 /// # Errors
-/// [`Error::Event`] for an event that is no SQS batch.
+/// [`shared::Error::Event`] for an event that is no SQS batch.
 pub fn read(event: &Value) -> Result<Vec<Record>> {
-    let Some(records) = event.get("Records").and_then(Value::as_array) else {
-        return Err(Error::Event("it is not a batch of SQS messages: it has no list of records".to_owned()));
-    };
-    if let Some(source) = records.iter().find_map(foreign) {
-        let source: String = source.chars().take(40).collect();
-        return Err(Error::Event(format!("its records come from {source:?}, not from an SQS queue")));
-    }
-    Ok(records.iter().map(record).collect())
-}
-
-/// The source of a record that does not come from a queue; SNS writes the name with a capital.
-fn foreign(record: &Value) -> Option<&str> {
-    let source = record.get("eventSource").or_else(|| record.get("EventSource"))?.as_str()?;
-    (source != "aws:sqs").then_some(source)
-}
-
-fn record(record: &Value) -> Record {
-    let text = |name: &str| record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str();
-    let own = |name: &str| record.get("messageAttributes")?.get(name)?.get("stringValue")?.as_str();
-    let body = match record.get("body") {
-        Some(Value::String(body)) => body.clone(),
-        Some(other) => other.to_string(),
-        None if record.is_object() => String::new(),
-        None => record.to_string(),
-    };
-    Record {
-        id: text("messageId").map(ToOwned::to_owned),
-        receipt: text("receiptHandle").map(ToOwned::to_owned),
-        body,
-        sent: attribute("SentTimestamp")
-            .and_then(|millis| millis.parse().ok())
-            .and_then(|millis| Timestamp::from_millisecond(millis).ok()),
-        receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
-        known_as: own("incident")
-            .filter(|incident| !incident.is_empty())
-            .zip(own("revision").and_then(|revision| revision.parse().ok()))
-            .map(|(incident, revision)| (incident.to_owned(), revision)),
-    }
-}
-
-/// Lets a message be received again after this long.
-///
-/// # Errors
-/// What `sqs:ChangeMessageVisibility` answers.
-pub async fn give_back(sqs: &Client, queue: &str, receipt: &str, after: Duration) -> Result<()> {
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    sqs.change_message_visibility()
-        .queue_url(queue)
-        .receipt_handle(receipt)
-        .visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX))
-        .send()
-        .await
-        .action("sqs:ChangeMessageVisibility")?;
-    Ok(())
+    Ok(queue::read(event)?.into_iter().map(Record::from).collect())
 }
 
 /// Puts what a channel refuses for good into the dead-letter queue, as it came, with what is to be known of it.

@@ -28,6 +28,17 @@ pub struct Incident {
     pub opened: Timestamp,
 }
 
+/// The key of the incident that an alarm is: the same for all that one alarm ever says.
+pub fn alarm_key(arn_or_name: &str) -> String {
+    format!("alarm:{arn_or_name}")
+}
+
+/// The name of the alarm whose incident this is; none for an incident that no alarm opened.
+pub fn alarm_name(key: &str) -> Option<&str> {
+    let alarm = key.strip_prefix("alarm:")?;
+    Some(alarm.split_once(":alarm:").map_or(alarm, |(_, name)| name))
+}
+
 impl Ledger {
     /// The incident with this key, if people were told of it.
     ///

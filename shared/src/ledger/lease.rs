@@ -21,8 +21,14 @@ impl Lease {
         Some(Self { owner: get_s(item, "owner")?, until: get_ms(item, "until")? })
     }
 
-    /// Takes the lease if nobody holds it, if its time is over, or if it is ours already.
-    pub(super) fn take(&self, ledger: &Ledger, pk: &str, now: Timestamp) -> Option<TransactWriteItem> {
+    /// Takes the lease if nobody holds it, if its time is over, if it is ours already, or if `over` holds it.
+    pub(super) fn take(
+        &self,
+        ledger: &Ledger,
+        pk: &str,
+        over: Option<&str>,
+        now: Timestamp,
+    ) -> Option<TransactWriteItem> {
         let put = Put::builder()
             .table_name(&ledger.table)
             .item("pk", s(pk))
@@ -30,11 +36,12 @@ impl Lease {
             .item("owner", s(&self.owner))
             .item("until", ms(self.until))
             .item("expires_at", expiry(self.until, 1))
-            .condition_expression("attribute_not_exists(pk) OR #until <= :now OR #owner = :owner")
+            .condition_expression("attribute_not_exists(pk) OR #until <= :now OR #owner IN (:owner, :over)")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":now", ms(now))
             .expression_attribute_values(":owner", s(&self.owner))
+            .expression_attribute_values(":over", s(over.unwrap_or(&self.owner)))
             .build()
             .ok()?;
         Some(TransactWriteItem::builder().put(put).build())

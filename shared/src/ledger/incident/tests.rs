@@ -117,3 +117,11 @@ async fn an_older_record_is_let_go_and_a_failure_is_not() {
         assert_eq!(recorded.err().map(|error| error.class()), expected, "{code}");
     }
 }
+
+#[test]
+fn an_alarm_is_found_again_by_its_incident() {
+    for alarm in ["web-errors", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:web-errors"] {
+        assert_eq!(super::alarm_name(&super::alarm_key(alarm)), Some("web-errors"), "{alarm}");
+    }
+    assert_eq!(super::alarm_name("stack:web-errors"), None);
+}

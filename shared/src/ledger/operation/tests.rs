@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use jiff::Timestamp;
 
-use super::{Begun, End, Operation};
+use super::{Begun, End, Means, Operation};
 use crate::Result;
 use crate::error::Class;
 use crate::ledger::lease::Lease;
@@ -34,8 +34,14 @@ fn operation() -> Operation {
     Operation {
         id: "op-1".to_owned(),
         incident: "alarm:web-cpu-high".to_owned(),
+        means: Means::UpdateService,
         from: BAD.to_owned(),
         to: GOOD.to_owned(),
+        copy_of: None,
+        deployment: None,
+        blames: true,
+        before: None,
+        asked_by: None,
         began: now(),
         deadline: at("2026-11-20T12:30:00Z"),
         end: None,
@@ -49,7 +55,7 @@ fn ledger(rule: &Rule) -> Ledger {
 }
 
 async fn begin(ledger: &Ledger) -> Result<Begun> {
-    ledger.begin(&target(), &operation(), at("2026-11-20T13:00:00Z"), now()).await
+    ledger.begin(&target(), &operation(), None, at("2026-11-20T13:00:00Z"), now()).await
 }
 
 /// A table that takes every transaction, and the writes of all of them in order.
@@ -107,9 +113,10 @@ async fn a_lease_is_taken_where_none_is_held_or_its_time_is_over_or_it_is_ours()
     let conditions: Vec<_> = writes.iter().map(Put::condition_expression).collect();
     assert_eq!(
         conditions,
-        [Some("attribute_not_exists(pk) OR #until <= :now OR #owner = :owner"), None, None]
+        [Some("attribute_not_exists(pk) OR #until <= :now OR #owner IN (:owner, :over)"), None, None]
     );
-    let values = [(":now", ms(now())), (":owner", s("op-1"))].map(|(name, value)| (name.to_owned(), value));
+    let values = [(":now", ms(now())), (":owner", s("op-1")), (":over", s("op-1"))]
+        .map(|(name, value)| (name.to_owned(), value));
     assert_eq!(writes[0].expression_attribute_values().unwrap(), &values.into());
     let names =
         [("#until", "until"), ("#owner", "owner")].map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -170,7 +177,7 @@ async fn a_transaction_that_was_not_judged_is_an_error_by_its_code() {
 async fn a_recovery_ends_the_operation_and_proves_the_revision_it_returned_to() {
     let (ledger, given) = table();
     let later = at("2026-11-20T12:10:00Z");
-    ledger.recovered(&target(), &operation(), later).await.unwrap();
+    ledger.finish(&target(), &operation(), End::Recovered, later).await.unwrap();
     let writes = puts(&given.lock().unwrap());
 
     let [ended, kept] = writes.as_slice() else { panic!("two writes, not {writes:?}") };
@@ -184,7 +191,7 @@ async fn a_recovery_ends_the_operation_and_proves_the_revision_it_returned_to() 
 #[tokio::test]
 async fn an_operation_that_was_superseded_ends_and_proves_nothing() {
     let (ledger, given) = table();
-    ledger.superseded(&target(), &operation()).await.unwrap();
+    ledger.finish(&target(), &operation(), End::Superseded, now()).await.unwrap();
     let writes = puts(&given.lock().unwrap());
 
     let [ended] = writes.as_slice() else { panic!("one write, not {writes:?}") };
@@ -207,6 +214,40 @@ async fn a_refusal_ends_the_operation_and_gives_back_its_own_lease_only() {
     assert_eq!((lease.table_name(), lease.key()), ("watchkeeper", &key.into()));
     assert_eq!(lease.condition_expression(), Some("attribute_not_exists(pk) OR #owner = :owner"));
     assert_eq!(lease.expression_attribute_values().unwrap()[":owner"], s("op-1"));
+}
+
+#[tokio::test]
+async fn an_operation_that_blames_nobody_leaves_no_mark() {
+    let innocent = Operation { means: Means::Scale, blames: false, ..operation() };
+    let (ledger, given) = table();
+    ledger.begin(&target(), &innocent, None, at("2026-11-20T13:00:00Z"), now()).await.unwrap();
+    ledger.refused(&target(), &innocent).await.unwrap();
+    let text = format!("{:?}", given.lock().unwrap());
+    assert!(text.contains("operation#op-1") && !text.contains("revision#"), "{text}");
+}
+
+#[tokio::test]
+async fn a_number_of_tasks_is_no_revision_to_return_to() {
+    let scaled = Operation { means: Means::Scale, blames: false, to: "2 tasks".to_owned(), ..operation() };
+    let (ledger, given) = table();
+    ledger.finish(&target(), &scaled, End::Recovered, now()).await.unwrap();
+    assert_eq!(puts(&given.lock().unwrap()).len(), 1);
+}
+
+#[test]
+fn an_operation_reads_back_as_it_was_written() {
+    let whole = Operation {
+        copy_of: Some("web:40".to_owned()),
+        deployment: Some("ecs-svc/1".to_owned()),
+        before: Some("{}".to_owned()),
+        asked_by: Some("alice".to_owned()),
+        end: Some(End::Unhealed),
+        means: Means::ContinueUpdateRollback,
+        ..operation()
+    };
+    for operation in [operation(), whole] {
+        assert_eq!(Operation::read(&operation.item("target#ecs:prod/web")), Some(operation));
+    }
 }
 
 #[track_caller]

@@ -34,7 +34,13 @@ fn lease(until: &str) -> Item {
 }
 
 fn operation(id: &str, began: &str, end: Option<&str>) -> Item {
-    let mut texts = vec![("id", id), ("incident", "alarm:a"), ("from", "web:2"), ("to", "web:1")];
+    let mut texts = vec![
+        ("id", id),
+        ("incident", "alarm:a"),
+        ("from", "web:2"),
+        ("to", "web:1"),
+        ("means", "update_service"),
+    ];
     texts.extend(end.map(|end| ("end", end)));
     item(&format!("operation#{id}"), &texts, &[("began", began), ("deadline", "13:00:00")])
 }

@@ -1,0 +1,212 @@
+//! How the document is read: every value is judged where it stands, so that an error has its line.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{DAY, Policy, ScaledToZero};
+
+/// The policy, or what is wrong with it: `line 7: rollback.cooldown: …`.
+pub(super) fn document(text: &str) -> Result<Policy, String> {
+    serde_norway::from_str(text).map_err(|error| {
+        let Some(place) = error.location() else { return error.to_string() };
+        let said = error.to_string();
+        let mark = format!(" at line {} column {}", place.line(), place.column());
+        format!("line {}: {}", place.line(), said.strip_suffix(&mark).unwrap_or(&said))
+    })
+}
+
+/// A value that is written as text; `expected` says how.
+pub(super) fn text<'de, D, T, F>(from: D, expected: &'static str, parse: F) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    F: FnOnce(&str) -> Option<T>,
+{
+    from.deserialize_str(Text {
+        expected,
+        parse: |text: &str| parse(text).ok_or_else(|| refused(text, expected)),
+    })
+}
+
+fn refused(text: &str, expected: &str) -> String {
+    let text: String = text.chars().take(60).collect();
+    format!("{text:?} is not {expected}")
+}
+
+/// The text is judged inside the visitor, because only there the reader knows the line.
+struct Text<E, F> {
+    expected: E,
+    parse: F,
+}
+
+impl<E: fmt::Display, T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Text<E, F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expected.fmt(f)
+    }
+
+    fn visit_str<R: serde::de::Error>(self, text: &str) -> Result<T, R> {
+        (self.parse)(text).map_err(R::custom)
+    }
+}
+
+/// A duration within bounds, both included, in seconds; `#[serde(with)]` names it.
+pub(super) struct Lasting<const LEAST: i64, const MOST: i64>;
+
+impl<const LEAST: i64, const MOST: i64> Lasting<LEAST, MOST> {
+    fn expected() -> String {
+        let [least, most] = [LEAST, MOST].map(shown);
+        format!("a duration from {least} to {most}, such as 90m or 1h 30m")
+    }
+
+    pub(super) fn serialize<S: Serializer>(duration: &SignedDuration, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{duration:#}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SignedDuration, D::Error> {
+        let bounds = SignedDuration::from_secs(LEAST)..=SignedDuration::from_secs(MOST);
+        let expected = Self::expected();
+        from.deserialize_str(Text {
+            expected: &expected,
+            parse: |text: &str| {
+                lasting(text).filter(|read| bounds.contains(read)).ok_or_else(|| refused(text, &expected))
+            },
+        })
+    }
+}
+
+/// jiff's friendly format or ISO 8601; a day is 24 hours and a week is 7 days.
+fn lasting(text: &str) -> Option<SignedDuration> {
+    text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+fn shown(seconds: i64) -> String {
+    match (seconds / DAY, seconds % DAY) {
+        (days @ 2.., 0) => format!("{days}d"),
+        _ => format!("{:#}", SignedDuration::from_secs(seconds)),
+    }
+}
+
+impl<const LEAST: i64, const MOST: i64> JsonSchema for Lasting<LEAST, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["90m", "1h 30m", "PT1H30M"]})
+    }
+}
+
+/// A whole number within bounds, both included; `#[serde(with)]` names it.
+pub(super) struct Whole<const LEAST: u32, const MOST: u32>;
+
+impl<const LEAST: u32, const MOST: u32> Whole<LEAST, MOST> {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    pub(super) fn serialize<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u32(*number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        from.deserialize_u32(Self)
+    }
+}
+
+impl<const LEAST: u32, const MOST: u32> Visitor<'_> for Whole<LEAST, MOST> {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {LEAST} to {MOST}")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<u32, E> {
+        u32::try_from(number)
+            .ok()
+            .filter(|number| (LEAST..=MOST).contains(number))
+            .ok_or_else(|| E::custom(format!("{number} is not a whole number from {LEAST} to {MOST}")))
+    }
+}
+
+impl<const LEAST: u32, const MOST: u32> JsonSchema for Whole<LEAST, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": LEAST, "maximum": MOST})
+    }
+}
+
+// An enum's variant with a value would be a tag in YAML, so this one is written as a mapping.
+/// It is set to this many tasks.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Recover {
+    /// The number of tasks. From 1 to 100.
+    #[serde(with = "Whole::<1, 100>")]
+    recover: u32,
+}
+
+impl Serialize for ScaledToZero {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Leave => to.serialize_str("leave"),
+            Self::Recover(recover) => Recover { recover }.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ScaledToZero {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ScaledToZeroVisitor)
+    }
+}
+
+struct ScaledToZeroVisitor;
+
+impl<'de> Visitor<'de> for ScaledToZeroVisitor {
+    type Value = ScaledToZero;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("leave or {recover: <number of tasks>}")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ScaledToZero, E> {
+        if text == "leave" {
+            return Ok(ScaledToZero::Leave);
+        }
+        Err(E::custom(refused(text, "leave or {recover: <number of tasks>}")))
+    }
+
+    /// `scaled_to_zero:` with nothing behind it.
+    fn visit_unit<E>(self) -> Result<ScaledToZero, E> {
+        Ok(ScaledToZero::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScaledToZero, A::Error> {
+        Recover::deserialize(MapAccessDeserializer::new(map)).map(|read| ScaledToZero::Recover(read.recover))
+    }
+}
+
+impl JsonSchema for ScaledToZero {
+    fn schema_name() -> Cow<'static, str> {
+        "ScaledToZero".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"const": "leave"}, generator.subschema_for::<Recover>()]})
+    }
+}

@@ -1,0 +1,427 @@
+//! What a document may say, and what follows from it at which time.
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
+use aws_sdk_ssm::types::error::ParameterNotFound;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn read(text: &str) -> Policy {
+    Policy::parse("/watchkeeper/prod/policy", text).unwrap()
+}
+
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap()
+}
+
+#[test]
+fn without_content_the_defaults_hold() {
+    for text in ["", "\n", "# nothing\n", "---\n", "--- # nothing\n", "{}", "freeze:\nwindows:\nrollback:\n"]
+    {
+        assert_eq!(read(text), Policy::default(), "{text:?}");
+    }
+    let nested = "rollback:\n  at_most:\n  scaled_to_zero:\n  stacks:\n";
+    assert_eq!(read(nested), Policy::default());
+}
+
+#[test]
+fn the_example_shows_every_field_with_its_default() {
+    let text = include_str!("../../../policy.example.yaml");
+    let example = read(text);
+    // What has no default to show is shown by an instance.
+    assert_eq!((example.windows.len(), example.production), (1, Some(true)));
+    assert_eq!(Policy { windows: Vec::new(), production: None, ..example.clone() }, Policy::default());
+
+    let shown: Value = serde_norway::from_str(text).unwrap();
+    let whole = Policy { windows: example.windows, production: Some(true), ..Policy::default() };
+    assert_eq!(fields(&shown), fields(&serde_json::to_value(&whole).unwrap()));
+}
+
+#[test]
+fn the_schema_is_that_of_the_types() {
+    let written: Value = serde_json::from_str(include_str!("../../../policy.schema.json")).unwrap();
+    assert_eq!(written, schema().to_value(), "policy.schema.json is out of date; run `cargo xtask schema`");
+}
+
+/// The paths of all fields of a document.
+fn fields(document: &Value) -> Vec<String> {
+    let under = |name: String, value: &Value| {
+        let below = fields(value).into_iter().map(|below| format!("{name}.{below}")).collect::<Vec<_>>();
+        if below.is_empty() { vec![name] } else { below }
+    };
+    let mut found: Vec<_> = match document {
+        Value::Object(fields) => fields.iter().flat_map(|(name, value)| under(name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().flat_map(|item| under("[]".to_owned(), item)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    found.sort();
+    found.dedup();
+    found
+}
+
+const WHOLE: &str = r#"
+freeze: {until: 2026-12-27T00:00:00Z, reason: "Christmas"}
+production: true
+windows:
+  - { name: sunday, days: [sun], from: "02:00", to: "04:00", zone: Europe/Berlin }
+  - { name: nightly, from: 23:30, to: 24:00, zone: UTC }
+rollback:
+  attribution_window: 90m
+  stale_after: PT5M
+  cooldown: 2 days
+  at_most: { count: 1, within: 1w }
+  recovery: 1h 30m
+  confidence: medium
+  scaled_to_zero: {recover: 2}
+  stacks: { stuck_after: 45m, cancel: true, skip_resources: true }
+"#;
+
+#[test]
+fn every_field_is_read_and_reads_back_as_it_was_written() {
+    let policy = read(WHOLE);
+    let rollback = Rollback {
+        attribution_window: SignedDuration::from_mins(90),
+        stale_after: SignedDuration::from_mins(5),
+        cooldown: SignedDuration::from_hours(48),
+        at_most: Cap { count: 1, within: SignedDuration::from_hours(7 * 24) },
+        recovery: SignedDuration::from_mins(90),
+        confidence: Confidence::Medium,
+        scaled_to_zero: ScaledToZero::Recover(2),
+        stacks: Stacks { stuck_after: SignedDuration::from_mins(45), cancel: true, skip_resources: true },
+    };
+    assert_eq!(policy.rollback, rollback);
+    assert_eq!(policy.production, Some(true));
+    assert_eq!(policy.windows[0].days, [Day::Sun]);
+    let names: Vec<_> = policy.windows.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["sunday (sun 02:00–04:00 Europe/Berlin)", "nightly (23:30–24:00 UTC)"]);
+    for policy in [policy, Policy::default(), read("freeze: true"), read("freeze: {reason: a move}")] {
+        assert_eq!(read(&serde_norway::to_string(&policy).unwrap()), policy);
+        assert_eq!(serde_json::from_value::<Policy>(serde_json::to_value(&policy).unwrap()).unwrap(), policy);
+    }
+}
+
+#[track_caller]
+fn check_refused(text: &str, expected: &str) {
+    let error = Policy::parse("/watchkeeper/prod/policy", text).unwrap_err().to_string();
+    let expected = format!("the policy /watchkeeper/prod/policy, {expected}");
+    assert!(error.starts_with(&expected), "\n     got {error}\nexpected {expected}");
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_named_with_its_line_its_field_and_what_would_be_right() {
+    let duration = "is not a duration from 1m to 7d, such as 90m or 1h 30m";
+    for (value, shown) in
+        [("5s", "5s"), ("60", "60"), ("0m", "0m"), ("-5m", "-5m"), ("8d", "8d"), ("\"1 month\"", "1 month")]
+    {
+        let text = format!("freeze: false\nrollback:\n  confidence: low\n  cooldown: {value}\n");
+        check_refused(&text, &format!("line 4: rollback.cooldown: {shown:?} {duration}"));
+    }
+    for (text, expected) in [
+        (
+            "rollback:\n  cooldwn: 5m",
+            "line 2: rollback: unknown field `cooldwn`, expected one of `attribution_",
+        ),
+        ("froze: true", "line 1: unknown field `froze`, expected one of `freeze`, `production`, `windows`"),
+        (
+            "rollback: {stale_after: 25h}",
+            "line 1: rollback.stale_after: \"25h\" is not a duration from 1m to 24h",
+        ),
+        (
+            "rollback:\n  stacks: {stuck_after: 1m}",
+            "line 2: rollback.stacks.stuck_after: \"1m\" is not a dura",
+        ),
+        (
+            "rollback:\n  at_most:\n    count: 0",
+            "line 3: rollback.at_most.count: 0 is not a whole number from 1 to 100",
+        ),
+        (
+            "rollback:\n  at_most:\n    count: -1",
+            "line 3: rollback.at_most.count: invalid type: integer `-1`, expected a whole number from 1 to 100",
+        ),
+        (
+            "rollback:\n  confidence: sure",
+            "line 2: rollback.confidence: unknown variant `sure`, expected one of",
+        ),
+        (
+            "rollback:\n  scaled_to_zero: start",
+            "line 2: rollback.scaled_to_zero: \"start\" is not leave or {recover: <number of tasks>}",
+        ),
+        (
+            "rollback:\n  scaled_to_zero: {recover: 0}",
+            "line 2: rollback.scaled_to_zero.recover: 0 is not a whole",
+        ),
+        ("rollback:\n  cooldown: 1h\n  cooldown: 2h", "line 2: rollback: duplicate field `cooldown`"),
+        ("freeze: maybe", "line 1: freeze: invalid type: string \"maybe\", expected false, true or {until"),
+        (
+            "freeze:\n  until: 2026-12-27",
+            "line 2: freeze.until: \"2026-12-27\" is not a time with its offset, such as 2026-12-27T00:00:00Z",
+        ),
+        ("freeze: {unti: 2026-12-27T00:00:00Z}", "line 1: freeze: unknown field `unti`"),
+        ("windows:\n- {name: x}", "line 2: windows[0]: missing field `from`"),
+        (
+            "windows:\n- from: \"24:00\"",
+            "line 2: windows[0].from: \"24:00\" is not a time from 00:00 to 23:59",
+        ),
+        ("windows:\n- to: 2:00", "line 2: windows[0].to: \"2:00\" is not a time from 00:00 to 24:00"),
+        ("windows:\n- to: 24:01", "line 2: windows[0].to: \"24:01\" is not a time from 00:00 to 24:00"),
+        ("windows:\n- to: +1:+2", "line 2: windows[0].to: \"+1:+2\" is not a time from 00:00 to 24:00"),
+        ("windows:\n- to: 12:60", "line 2: windows[0].to: \"12:60\" is not a time from 00:00 to 24:00"),
+        (
+            "windows:\n- days: [mon, sunday]",
+            "line 2: windows[0].days[1]: unknown variant `sunday`, expected one",
+        ),
+        ("windows:\n- {}\n- zone: Berlin", "line 2: windows[0]: missing field `name`"),
+        (
+            "windows:\n- zone: Berlin",
+            "line 2: windows[0].zone: \"Berlin\" is not a time zone, such as Europe/Ber",
+        ),
+        ("a: [", "line 1: unknown field `a`"),
+        ("rollback:\n  cooldown: \"5m\n", "line 3: found unexpected end of stream"),
+        ("freeze: false\n---\nfreeze: true\n", "deserializing from YAML containing more than one document"),
+        ("42", "line 1: invalid type: integer `42`, expected a mapping of fields"),
+    ] {
+        check_refused(text, expected);
+    }
+}
+
+#[track_caller]
+fn check_frozen(freeze: &str, now: &str, expected: Option<&str>) {
+    let policy = read(&format!("freeze: {freeze}"));
+    assert_eq!(policy.frozen(at(now)).map(ToString::to_string).as_deref(), expected, "{freeze} at {now}");
+}
+
+#[test]
+fn a_freeze_is_on_until_its_end() {
+    let now = "2026-12-24T12:00:00Z";
+    let by_hand = "until the freeze is taken out of the policy";
+    check_frozen("false", now, None);
+    check_frozen("true", now, Some(by_hand));
+    check_frozen("{}", now, Some(by_hand));
+    check_frozen("{reason: a move}", now, Some("until the freeze is taken out of the policy: a move"));
+    let christmas = "{until: 2026-12-27T00:00:00+01:00, reason: Christmas}";
+    check_frozen(christmas, now, Some("until 2026-12-26T23:00:00Z: Christmas"));
+    check_frozen(christmas, "2026-12-26T22:59:59Z", Some("until 2026-12-26T23:00:00Z: Christmas"));
+    check_frozen(christmas, "2026-12-26T23:00:00Z", None);
+}
+
+#[test]
+fn production_is_what_says_so_or_is_called_so() {
+    for (environment, expected) in [
+        ("prod", true),
+        ("production", true),
+        ("live", true),
+        ("prd", true),
+        ("prod-eu", true),
+        ("PROD", true),
+        ("Prod-EU", true),
+        ("", false),
+        ("dev", false),
+        ("preprod", false),
+        ("product", false),
+        ("production-like", false),
+        ("non-prod", false),
+    ] {
+        assert_eq!(Policy::default().is_production(environment), expected, "{environment}");
+    }
+    assert!(read("production: true").is_production("dev"));
+    assert!(!read("production: false").is_production("prod"));
+}
+
+/// From when until when a window of this zone is open around this time: the first second and the one after the last.
+fn open(days: &str, times: &str, zone: &str, around: &str) -> Option<(Timestamp, Timestamp)> {
+    let (from, to) = times.split_once('-').unwrap();
+    let policy = read(&format!(
+        "windows: [{{name: w, days: [{days}], from: \"{from}\", to: \"{to}\", zone: {zone}}}]"
+    ));
+    let is_open = |time: Timestamp| policy.window(time).is_some();
+    let middle = at(around);
+    let minute = SignedDuration::from_mins(1);
+    if !is_open(middle) {
+        return None;
+    }
+    let mut first = middle;
+    while is_open(first - minute) {
+        first -= minute;
+    }
+    let mut end = middle;
+    while is_open(end) {
+        end += minute;
+    }
+    assert!(!is_open(first - SignedDuration::from_secs(1)) && is_open(end - SignedDuration::from_secs(1)));
+    assert_eq!(policy.windows[0].ends_at(middle), Some(end), "{times} {zone} around {around}");
+    Some((first, end))
+}
+
+#[track_caller]
+fn check_open(days: &str, times: &str, zone: &str, around: &str, expected: Option<(&str, &str)>) {
+    let expected = expected.map(|(from, to)| (at(from), at(to)));
+    assert_eq!(open(days, times, zone, around), expected, "{days} {times} {zone} around {around}");
+}
+
+#[test]
+fn a_window_is_open_on_its_days_from_its_beginning_until_its_end() {
+    // 2026-11-22 is a Sunday.
+    let sunday = Some(("2026-11-22T01:00:00Z", "2026-11-22T03:00:00Z"));
+    check_open("sun", "02:00-04:00", "Europe/Berlin", "2026-11-22T02:00:00Z", sunday);
+    check_open("sat, sun", "02:00-04:00", "Europe/Berlin", "2026-11-22T02:00:00Z", sunday);
+    check_open("", "02:00-04:00", "Europe/Berlin", "2026-11-22T02:00:00Z", sunday);
+    check_open("sat", "02:00-04:00", "Europe/Berlin", "2026-11-22T02:00:00Z", None);
+    check_open("sun", "02:00-04:00", "Europe/Berlin", "2026-11-22T03:00:00Z", None);
+    // Sunday there, Saturday in UTC.
+    let kiritimati = Some(("2026-11-21T12:00:00Z", "2026-11-21T14:00:00Z"));
+    check_open("sun", "02:00-04:00", "Pacific/Kiritimati", "2026-11-21T13:00:00Z", kiritimati);
+}
+
+#[test]
+fn a_window_over_midnight_belongs_to_the_day_that_it_begins_on() {
+    let night = Some(("2026-11-22T22:00:00Z", "2026-11-23T02:00:00Z"));
+    check_open("sun", "22:00-02:00", "UTC", "2026-11-22T23:00:00Z", night);
+    check_open("sun", "22:00-02:00", "UTC", "2026-11-23T01:59:00Z", night);
+    check_open("sun", "22:00-02:00", "UTC", "2026-11-22T01:00:00Z", None);
+    check_open("mon", "22:00-02:00", "UTC", "2026-11-23T01:00:00Z", None);
+    // The year's, the month's and the leap day's end.
+    let year = Some(("2027-12-31T22:00:00Z", "2028-01-01T02:00:00Z"));
+    check_open("fri", "22:00-02:00", "UTC", "2028-01-01T01:00:00Z", year);
+    let leap = Some(("2028-02-29T22:00:00Z", "2028-03-01T02:00:00Z"));
+    check_open("tue", "22:00-02:00", "UTC", "2028-03-01T01:00:00Z", leap);
+}
+
+#[test]
+fn the_end_of_the_day_is_written_as_24_00_or_00_00() {
+    let evening = Some(("2026-11-22T20:00:00Z", "2026-11-23T00:00:00Z"));
+    check_open("sun", "20:00-24:00", "UTC", "2026-11-22T23:59:00Z", evening);
+    check_open("sun", "20:00-00:00", "UTC", "2026-11-22T23:59:00Z", evening);
+    check_open("sun", "20:00-24:00", "UTC", "2026-11-23T00:00:00Z", None);
+    let whole = Some(("2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z"));
+    check_open("sun", "00:00-24:00", "UTC", "2026-11-22T12:00:00Z", whole);
+    check_open("sun", "00:00-00:00", "UTC", "2026-11-22T12:00:00Z", whole);
+    // The same time twice is a whole day.
+    let noon = Some(("2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z"));
+    check_open("sun", "12:00-12:00", "UTC", "2026-11-23T03:00:00Z", noon);
+}
+
+#[test]
+fn when_the_clock_is_changed_a_window_is_never_shorter_than_written() {
+    // In Berlin, 02:00 to 03:00 is skipped on 2027-03-28, and shown twice on 2027-10-31.
+    for (times, around, from, to) in [
+        ("01:00-02:00", "2027-03-28T00:30:00Z", "2027-03-28T00:00:00Z", "2027-03-28T01:00:00Z"),
+        ("02:00-04:00", "2027-03-28T01:30:00Z", "2027-03-28T00:00:00Z", "2027-03-28T02:00:00Z"),
+        ("02:15-03:00", "2027-03-28T00:30:00Z", "2027-03-28T00:15:00Z", "2027-03-28T01:00:00Z"),
+        ("02:15-02:45", "2027-03-28T01:00:00Z", "2027-03-28T00:15:00Z", "2027-03-28T01:45:00Z"),
+        ("03:00-04:00", "2027-03-28T01:30:00Z", "2027-03-28T01:00:00Z", "2027-03-28T02:00:00Z"),
+        ("02:00-04:00", "2027-10-31T01:30:00Z", "2027-10-31T00:00:00Z", "2027-10-31T03:00:00Z"),
+        ("01:00-02:30", "2027-10-31T00:30:00Z", "2027-10-30T23:00:00Z", "2027-10-31T01:30:00Z"),
+        ("02:30-02:45", "2027-10-31T01:00:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:45:00Z"),
+    ] {
+        check_open("sun", times, "Europe/Berlin", around, Some((from, to)));
+    }
+    // In Beirut, midnight itself is skipped on 2027-03-28.
+    let skipped = Some(("2027-03-27T21:00:00Z", "2027-03-27T23:00:00Z"));
+    check_open("sun", "00:00-02:00", "Asia/Beirut", "2027-03-27T21:30:00Z", skipped);
+}
+
+#[test]
+fn the_first_window_that_is_open_is_named() {
+    let policy = read(concat!(
+        "windows:\n",
+        "- {name: night, from: \"22:00\", to: \"06:00\", zone: UTC}\n",
+        "- {name: sunday, days: [sun], from: \"00:00\", to: \"24:00\", zone: UTC}\n",
+    ));
+    let name = |time| policy.window(at(time)).map(|window| window.name.as_str());
+    assert_eq!(name("2026-11-22T03:00:00Z"), Some("night"));
+    assert_eq!(name("2026-11-22T12:00:00Z"), Some("sunday"));
+    assert_eq!(name("2026-11-23T12:00:00Z"), None);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_with_a_reason(text in r#"[a-z:{}\[\],&*!#|>'"%@`~\n 0-9-]{0,60}"#) {
+        match Policy::parse("/p", &text) {
+            Ok(_) => {}
+            Err(error) => prop_assert!(error.to_string().len() > "the policy /p, ".len()),
+        }
+    }
+
+    #[test]
+    fn a_window_is_as_long_as_written_to_an_hour(start in 0u32..1_440, end in 0u32..=1_440, day in 0i64..730) {
+        let clock = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+        let text = format!(
+            "windows: [{{name: w, from: \"{}\", to: \"{}\", zone: America/New_York}}]", clock(start), clock(end),
+        );
+        let written = i64::from(if end > start { end - start } else { end + 1_440 - start });
+        let now = at("2026-01-01T12:00:00Z") + SignedDuration::from_hours(24 * day);
+        let window = &read(&text).windows[0];
+        if let Some(ends_at) = window.ends_at(now) {
+            prop_assert!(ends_at > now);
+            prop_assert!(ends_at.duration_since(now) <= SignedDuration::from_mins(written + 60));
+        } else {
+            prop_assert!(written < 1_440, "a window of a whole day, every day, is always open");
+        }
+    }
+}
+
+fn found(value: &'static str, kind: ParameterType) -> Rule {
+    mock!(Client::get_parameter)
+        .match_requests(|request| {
+            request.name() == Some("/watchkeeper/prod/policy") && request.with_decryption().is_none()
+        })
+        .then_output(move || {
+            let parameter = Parameter::builder().value(value).version(7).r#type(kind.clone()).build();
+            GetParameterOutput::builder().parameter(parameter).build()
+        })
+}
+
+fn refusing(error: impl Fn() -> GetParameterError + Send + Sync + 'static) -> Rule {
+    mock!(Client::get_parameter).then_error(error)
+}
+
+async fn loaded(rule: Rule) -> Result<Loaded> {
+    let ssm = mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&rule], |config| config
+        .retry_config(RetryConfig::disabled()));
+    load(&ssm, "prod").await
+}
+
+#[tokio::test]
+async fn the_parameter_is_read_with_its_version() {
+    let loaded = loaded(found("freeze: true", ParameterType::String)).await.unwrap();
+    assert_eq!(loaded, Loaded { policy: read("freeze: true"), version: 7 });
+}
+
+#[tokio::test]
+async fn without_the_parameter_the_defaults_hold() {
+    let absent =
+        refusing(|| GetParameterError::ParameterNotFound(ParameterNotFound::builder().message("no").build()));
+    assert_eq!(loaded(absent).await.unwrap(), Loaded { policy: Policy::default(), version: 0 });
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_is_never_taken_for_the_default() {
+    let code = |code: &'static str| {
+        refusing(move || {
+            GetParameterError::generic(ErrorMetadata::builder().code(code).message("no").build())
+        })
+    };
+    for (rule, expected) in [
+        (
+            found("freeze: maybe", ParameterType::String),
+            "the policy /watchkeeper/prod/policy, line 1: freeze: ",
+        ),
+        (
+            found("AQICAHh", ParameterType::SecureString),
+            "the policy /watchkeeper/prod/policy is a SecureString",
+        ),
+        (code("AccessDeniedException"), "ssm:GetParameter is denied to this function's role"),
+        (code("ThrottlingException"), "ssm:GetParameter failed: ThrottlingException"),
+    ] {
+        let error = loaded(rule).await.unwrap_err().chain();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}

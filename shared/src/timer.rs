@@ -1,0 +1,171 @@
+//! What one function asks `deployment-watch` to look at again later.
+//!
+//! A timer is a message on the queue that `deployment-watch` reads; while its time has not come, it is given back
+//! (see [`crate::queue`]). It says only where to look: what it still means when it arrives, the ledger decides, so
+//! that arming it twice does no harm.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Call;
+use crate::queue::whole_seconds;
+use crate::target::Target;
+use crate::{Error, Result};
+
+/// The longest that SQS delays a message (SQS API, `SendMessage`, `DelaySeconds`).
+const LONGEST: Duration = Duration::from_mins(15);
+
+/// What is to be looked at again, as the JSON of a message:
+/// `{"watch": {"target": "ecs:prod/web", "operation": "…"}}` or
+/// `{"prove": {"target": "ecs:prod/web", "revision": "arn:…", "deployment": "…", "since": "2026-11-20T03:00:00Z"}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Timer {
+    /// An operation: has it come to its end?
+    Watch {
+        /// What the operation is about.
+        #[serde(with = "target")]
+        target: Target,
+        /// The operation's id in the ledger.
+        operation: String,
+    },
+    /// A deployment that succeeded: did its revision stay good?
+    Prove {
+        /// What was deployed to.
+        #[serde(with = "target")]
+        target: Target,
+        /// What was deployed, such as the task definition's ARN.
+        revision: String,
+        /// The deployment's id.
+        deployment: String,
+        /// When it succeeded.
+        since: Timestamp,
+    },
+}
+
+impl Timer {
+    /// Sends the timer; it arrives after this long, at most 15 minutes.
+    ///
+    /// # Errors
+    /// What `sqs:SendMessage` answers.
+    pub async fn arm(&self, sqs: &Client, queue_url: &str, delay: Duration) -> Result<()> {
+        let body = serde_json::to_string(self)
+            .map_err(|error| Error::Malformed(format!("a timer cannot be written: {error}")))?;
+        sqs.send_message()
+            .queue_url(queue_url)
+            .message_body(body)
+            .delay_seconds(whole_seconds(delay, LONGEST))
+            .send()
+            .await
+            .action("sqs:SendMessage")?;
+        Ok(())
+    }
+
+    /// Reads a message's body; fields that are not known are left to whoever knows them.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(body: &str) -> Result<Self, String> {
+        serde_json::from_str(body).map_err(|error| format!("the message is no timer: {error}"))
+    }
+}
+
+/// A target stands as its text, such as `ecs:prod/web`.
+mod target {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Target;
+
+    pub(super) fn serialize<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(target)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_sqs::Client;
+    use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageOutput};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_types::error::ErrorMetadata;
+    use aws_smithy_types::retry::RetryConfig;
+
+    use super::Timer;
+
+    const WATCH: &str = r#"{"watch":{"target":"ecs:prod/web","operation":"op-1"}}"#;
+    const PROVE: &str = concat!(
+        r#"{"prove":{"target":"lambda:checkout:live","revision":"arn:td/web:7","deployment":"ecs-svc/1","#,
+        r#""since":"2026-11-20T03:00:00Z"}}"#
+    );
+
+    #[test]
+    fn a_timer_reads_back_as_it_was_written() {
+        for text in [WATCH, PROVE] {
+            assert_eq!(serde_json::to_string(&Timer::read(text).unwrap()).unwrap(), text);
+        }
+        let Timer::Watch { target, operation } = Timer::read(WATCH).unwrap() else { panic!("not a watch") };
+        assert_eq!((target.to_string().as_str(), operation.as_str()), ("ecs:prod/web", "op-1"));
+    }
+
+    #[track_caller]
+    fn check_refused(body: &str, expected: &str) {
+        let error = Timer::read(body).unwrap_err();
+        assert!(error.starts_with("the message is no timer: ") && error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_timer_is_refused_in_words() {
+        check_refused("", "EOF");
+        check_refused("{}", "expected value");
+        check_refused(r#"{"wake":{}}"#, "unknown variant `wake`, expected `watch` or `prove`");
+        check_refused(r#"{"watch":{"target":"ecs:prod/web"}}"#, "missing field `operation`");
+        check_refused(r#"{"watch":{"target":"web","operation":"x"}}"#, "\"web\" is not a target");
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_is_passed_over() {
+        let newer = r#"{"watch":{"target":"ecs:prod/web","operation":"op-1","why":"x"}}"#;
+        assert_eq!(Timer::read(newer), Timer::read(WATCH));
+    }
+
+    async fn check_armed(delay: Duration, expected: i32) {
+        let rule = mock!(Client::send_message)
+            .match_requests(move |request| {
+                request.queue_url() == Some("https://sqs.invalid/timers")
+                    && request.message_body() == Some(WATCH)
+                    && request.delay_seconds() == Some(expected)
+            })
+            .then_output(|| SendMessageOutput::builder().build());
+        let sqs = mock_client!(aws_sdk_sqs, [&rule]);
+        Timer::read(WATCH).unwrap().arm(&sqs, "https://sqs.invalid/timers", delay).await.unwrap();
+        assert_eq!(rule.num_calls(), 1, "{delay:?}");
+    }
+
+    #[tokio::test]
+    async fn a_timer_arrives_no_earlier_than_asked_and_no_later_than_sqs_allows() {
+        check_armed(Duration::ZERO, 0).await;
+        check_armed(Duration::from_millis(1), 1).await;
+        check_armed(Duration::from_mins(15), 900).await;
+        check_armed(Duration::from_hours(1), 900).await;
+    }
+
+    #[tokio::test]
+    async fn a_denial_names_the_permission() {
+        let denied = mock!(Client::send_message).then_error(|| {
+            SendMessageError::generic(ErrorMetadata::builder().code("AccessDenied").message("no").build())
+        });
+        let sqs = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&denied], |config| config
+            .retry_config(RetryConfig::disabled()));
+        let error = Timer::read(WATCH).unwrap().arm(&sqs, "q", Duration::ZERO).await.unwrap_err();
+        assert!(error.chain().starts_with("sqs:SendMessage is denied"), "{error}");
+    }
+}
