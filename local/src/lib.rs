@@ -11,6 +11,7 @@ pub mod place;
 pub mod progress;
 pub mod proxy;
 pub mod receiver;
+pub mod recorded;
 pub mod runtime_api;
 pub mod setup;
 pub mod tls;

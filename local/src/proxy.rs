@@ -30,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 mod call;
 mod fault;
 
+pub(crate) use call::escaped;
 pub use call::{Answer, Call, Protocol, longest_chain};
 pub use fault::{Fault, When};
 
@@ -47,12 +48,20 @@ pub struct Proxy {
 impl Proxy {
     /// Forwards to the AWS at this endpoint, such as `http://127.0.0.1:4566`.
     pub async fn forwarding(endpoint: &str) -> anyhow::Result<Self> {
+        Self::forwarding_but(endpoint, |_| None).await
+    }
+
+    /// Forwards to the AWS at this endpoint every call for which the script has no answer of its own.
+    pub async fn forwarding_but(
+        endpoint: &str,
+        script: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
         let authority = endpoint.strip_prefix("http://").context("only plain HTTP is forwarded to")?;
         let authority = authority.trim_end_matches('/').to_owned();
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Box::new(Client::builder(TokioExecutor::new()).build(connector));
-        Self::start(Upstream::Aws { authority, client }, None).await
+        Self::start(Upstream::Aws { authority, client, instead: Box::new(script) }, None).await
     }
 
     /// Answers each call itself.
@@ -138,8 +147,11 @@ impl Drop for Proxy {
 
 type Script = Box<dyn Fn(&Call) -> Answer + Send + Sync>;
 
+/// What answers some of the calls instead of AWS.
+type Instead = Box<dyn Fn(&Call) -> Option<Answer> + Send + Sync>;
+
 enum Upstream {
-    Aws { authority: String, client: Box<Client<HttpConnector, Full<Bytes>>> },
+    Aws { authority: String, client: Box<Client<HttpConnector, Full<Bytes>>>, instead: Instead },
     Script(Script),
 }
 
@@ -183,6 +195,7 @@ impl Shared {
             id,
             action,
             protocol,
+            path: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),
             body: body.clone(),
             arrived: Instant::now(),
             ended: None,
@@ -205,9 +218,11 @@ impl Shared {
     async fn forward(&self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Response<Full<Bytes>>, Cut> {
         match &self.upstream {
             Upstream::Script(script) => script(call).response(call.protocol),
-            Upstream::Aws { authority, client } => {
-                let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-                let uri: Uri = format!("http://{authority}{path}").parse().map_err(|_| Cut)?;
+            Upstream::Aws { authority, client, instead } => {
+                if let Some(answer) = instead(call) {
+                    return answer.response(call.protocol);
+                }
+                let uri: Uri = format!("http://{authority}{}", call.path).parse().map_err(|_| Cut)?;
                 let mut request =
                     Request::builder().method(&parts.method).uri(uri).body(Full::new(body.clone()))?;
                 *request.headers_mut() = parts.headers.clone();

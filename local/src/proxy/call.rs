@@ -17,11 +17,14 @@ use super::fault::covers;
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(super) id: usize,
-    /// The IAM action, such as `ecs:UpdateService`; for REST protocols the method and path take the operation's
-    /// place, such as `lambda:GET /2015-03-31/functions/web`.
+    /// The IAM action, such as `ecs:UpdateService`. Of the REST protocols only the operations on Lambda aliases and
+    /// versions have theirs; for the others the method and path take its place, such as
+    /// `lambda:GET /2015-03-31/functions/web`.
     pub action: String,
     /// How it is written.
     pub protocol: Protocol,
+    /// Path and query, such as `/2015-03-31/functions/web/versions?MaxItems=50`.
+    pub path: String,
     /// What was sent.
     pub body: Bytes,
     /// When the whole request was there.
@@ -43,6 +46,16 @@ impl Call {
     /// What was sent, for the JSON protocols; `null` for the others.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The names and values of the form that was sent, for the Query protocol, in their order.
+    pub fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
+    /// The operation alone, such as `UpdateService`.
+    pub fn operation(&self) -> &str {
+        self.action.split_once(':').map_or(&*self.action, |(_, operation)| operation)
     }
 }
 
@@ -76,6 +89,17 @@ impl Answer {
     /// 200 with this JSON.
     pub fn json(body: &Value) -> Self {
         Self::raw(200, body.to_string())
+    }
+
+    /// 200 with this XML as the result of the call, for the Query protocol: what stands inside
+    /// `<DescribeStacksResult>`. The XML names no namespace, which the clients do not look at.
+    pub fn query(call: &Call, result: &str) -> Self {
+        let operation = call.operation();
+        let body = format!(
+            "<{operation}Response><{operation}Result>{result}</{operation}Result><ResponseMetadata>\
+             <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ResponseMetadata></{operation}Response>"
+        );
+        Self::raw(200, body)
     }
 
     /// This status with these bytes, of the call's own content type.
@@ -127,12 +151,13 @@ impl Protocol {
         match self {
             Self::Json | Self::Rest => json!({"__type": code, "message": message}).to_string().into(),
             Self::Query => format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
-                 <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>"
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error>\
+                 <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>",
+                escaped(message)
             )
             .into(),
             Self::Cbor => {
-                let mut map = vec![0xa2];    // a map of two pairs
+                let mut map = vec![0xa2]; // a map of two pairs
                 for text in ["__type", code, "message", message] {
                     write_cbor(&mut map, text);
                 }
@@ -140,6 +165,11 @@ impl Protocol {
             }
         }
     }
+}
+
+/// A text as XML has it between two tags.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A CBOR text string (RFC 8949, 3.1), with its length in two bytes.
@@ -187,7 +217,24 @@ pub(super) fn name(parts: &Parts, body: &[u8]) -> (String, Protocol) {
         (format!("{} {path}", parts.method), Protocol::Rest)
     };
     let service = header(AUTHORIZATION.as_str()).and_then(signed_for).map_or("unsigned", prefix);
+    if service == "lambda"
+        && let Some(action) = lambda_action(parts.method.as_str(), path)
+    {
+        return (action.to_owned(), protocol);
+    }
     (format!("{service}:{operation}"), protocol)
+}
+
+/// The IAM action of an operation on aliases or versions (Lambda API, `/2015-03-31/functions/<function>/…`).
+fn lambda_action(method: &str, path: &str) -> Option<&'static str> {
+    let below: Vec<&str> = path.strip_prefix("/2015-03-31/functions/")?.split('/').collect();
+    match (method, below.as_slice()) {
+        ("GET", [_, "aliases"]) => Some("lambda:ListAliases"),
+        ("GET", [_, "aliases", _]) => Some("lambda:GetAlias"),
+        ("PUT", [_, "aliases", _]) => Some("lambda:UpdateAlias"),
+        ("GET", [_, "versions"]) => Some("lambda:ListVersionsByFunction"),
+        _ => None,
+    }
 }
 
 /// `Action` of a form; the names of operations need no decoding.

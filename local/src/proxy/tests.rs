@@ -243,6 +243,7 @@ fn the_longest_chain_counts_calls_that_waited_for_one_another() {
         id: 0,
         action: action.to_owned(),
         protocol: Protocol::Json,
+        path: "/".to_owned(),
         body: Bytes::new(),
         arrived: at(arrived),
         ended: ended.map(at),
@@ -259,4 +260,74 @@ fn the_longest_chain_counts_calls_that_waited_for_one_another() {
     check(&[call("a", 0, None), update(7)], 1);
     // What comes after does not count.
     check(&[call("a", 0, Some(5)), update(7), call("b", 20, Some(21)), update(30)], 2);
+}
+
+#[tokio::test]
+async fn a_call_with_an_answer_of_its_own_does_not_reach_aws_and_its_faults_still_happen() {
+    let (url, behind) = behind().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let proxy = {
+        let asked = Arc::clone(&asked);
+        Proxy::forwarding_but(&url, move |call| {
+            call.is("ecs:StopServiceDeployment").then(|| {
+                asked.fetch_add(1, Ordering::SeqCst);
+                Answer::error(400, "ConflictException", "it is over")
+            })
+        })
+    };
+    let proxy = proxy.await.unwrap();
+    let stop = async || send(call(proxy.url(), "ecs", Protocol::Json, "StopServiceDeployment")).await;
+    for (fault, status, answered) in [
+        (None, Some(400), 1),
+        (Some(Fault::CutAfter), None, 1),
+        (Some(Fault::CutBefore), None, 0),
+        (Some(Fault::Unavailable), Some(503), 0),
+        (Some(Fault::Repeat), Some(400), 2),
+    ] {
+        proxy.heal();
+        asked.store(0, Ordering::SeqCst);
+        if let Some(fault) = fault {
+            proxy.inject("ecs:StopServiceDeployment", When::Always, fault);
+        }
+        assert_eq!(stop().await.map(|(status, _)| status), status, "{fault:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), answered, "{fault:?}");
+    }
+    assert_eq!(behind.reached.load(Ordering::SeqCst), 0);
+    send(call(proxy.url(), "ecs", Protocol::Json, "UpdateService")).await.unwrap();
+    assert_eq!(behind.reached.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn operations_on_aliases_and_versions_have_their_iam_action() {
+    let proxy = Proxy::answering(|_| Answer::json(&json!({}))).await.unwrap();
+    for (method, path, expected) in [
+        ("GET", "/web/aliases/live", "lambda:GetAlias"),
+        ("PUT", "/web/aliases/live", "lambda:UpdateAlias"),
+        ("GET", "/web/aliases?MaxItems=50", "lambda:ListAliases"),
+        ("GET", "/web/versions?Marker=3", "lambda:ListVersionsByFunction"),
+        ("DELETE", "/web/aliases/live", "lambda:DELETE /2015-03-31/functions/web/aliases/live"),
+        ("POST", "/web/versions", "lambda:POST /2015-03-31/functions/web/versions"),
+    ] {
+        let path = format!("/2015-03-31/functions{path}");
+        let mut request = call(proxy.url(), "lambda", Protocol::Rest, "web");
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = format!("{}{path}", proxy.url()).parse().unwrap();
+        send(request).await.unwrap();
+        let last = proxy.calls().pop().unwrap();
+        assert_eq!((last.action.as_str(), last.path.as_str()), (expected, path.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_read_and_answered_in_xml() {
+    let proxy = Proxy::answering(|call| {
+        assert_eq!((call.operation(), &*call.form()[2].1), ("DescribeStacks", "Action=1"));
+        Answer::query(call, "<Stacks/>")
+    });
+    let proxy = proxy.await.unwrap();
+    let form = || call(proxy.url(), "cloudformation", Protocol::Query, "DescribeStacks");
+    let (status, body) = send(form()).await.unwrap();
+    assert_eq!(status, 200);
+    let start = b"<DescribeStacksResponse><DescribeStacksResult><Stacks/></DescribeStacksResult>";
+    assert!(body.starts_with(start), "{}", body.escape_ascii());
 }
