@@ -1,0 +1,155 @@
+//! What became of an operation or a deployment. No clock, no network, no failure.
+//!
+//! [`decide`] is asked again and again while the facts grow: it answers with the next question, or with the verdict.
+//! No verdict begins anything: what failed is told, and a person decides.
+
+mod deployment;
+mod operation;
+mod progress;
+mod proof;
+mod verdict;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use shared::ledger::operation::{Means, Operation};
+use shared::tags::Mode;
+use shared::target::Target;
+
+use crate::event::Hint;
+use crate::facts::Facts;
+
+pub use progress::Progress;
+pub(crate) use verdict::short;
+pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Verdict, Waiting, incident_of};
+
+/// What the owners decided beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// The environment that is watched.
+    pub environment: String,
+    /// The clusters that may be looked at: a name, or the beginning of one and a star.
+    pub clusters: String,
+    /// Where it is `off`, nothing is done and said.
+    pub mode: Mode,
+    /// How long after the rollback is deployed the alarm may take to be OK.
+    pub recovery: SignedDuration,
+    /// The version of the policy document; 0: none.
+    pub version: i64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Find this out and ask again.
+    Look(Question),
+    /// It is decided.
+    Settled(Verdict),
+}
+
+/// What the decision still has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// What is remembered of the target.
+    Memory,
+    /// What is there now.
+    World(Place),
+    /// The alarm of this name.
+    Alarm(String),
+    /// What people were told under this key.
+    Incident(String),
+    /// Which task definition failed, from the service's deployments.
+    Failed,
+    /// Why a deployment failed.
+    Diagnosis {
+        /// Its id, where it is known; otherwise all tasks of the service count.
+        deployment: Option<String>,
+        /// Its task definition.
+        task_definition: Option<String>,
+        /// When it began.
+        since: Option<Timestamp>,
+        /// What ECS says of it.
+        said: String,
+    },
+}
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At the target itself: the service, the alias or the stack.
+    Target,
+    /// At the service deployment of this ARN.
+    ServiceDeployment(String),
+    /// At the CodeDeploy deployment of this id, and the one that takes it back.
+    CodeDeploy(String),
+}
+
+/// The next question, or the verdict.
+pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Step {
+    match settle(facts, policy, now) {
+        Ok(verdict) => Step::Settled(verdict),
+        Err(question) => Step::Look(question),
+    }
+}
+
+/// `Err` is a question, so that `?` asks it.
+type Asked<T> = Result<T, Question>;
+
+fn settle(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
+    if policy.mode == Mode::Off {
+        return Ok(Verdict::Ignore(Ignored::Off));
+    }
+    match &facts.hint {
+        Hint::Watch { target, operation } => {
+            operation::watch(facts, target, operation.as_deref(), policy, now)
+        }
+        Hint::Deployment(change) => deployment::seen(facts, change, policy),
+        Hint::Prove { target, revision, deployment, since } => {
+            let proof = Proof {
+                target: target.clone(),
+                revision: revision.clone(),
+                deployment: deployment.clone(),
+                since: *since,
+            };
+            proof::prove(facts, proof, policy, now)
+        }
+    }
+}
+
+/// Where the end of an operation is seen.
+fn place(operation: &Operation) -> Place {
+    match (operation.means, &operation.deployment) {
+        (Means::StopServiceDeployment, Some(deployment)) => Place::ServiceDeployment(deployment.clone()),
+        (Means::CreateDeployment | Means::StopDeployment, Some(deployment)) => {
+            Place::CodeDeploy(deployment.clone())
+        }
+        (
+            Means::UpdateService
+            | Means::Scale
+            | Means::StopServiceDeployment
+            | Means::CreateDeployment
+            | Means::StopDeployment
+            | Means::UpdateAlias
+            | Means::CancelUpdateStack
+            | Means::ContinueUpdateRollback
+            | Means::RollbackStack,
+            _,
+        ) => Place::Target,
+    }
+}
+
+/// Whether the target is among what is watched. What is no service is: its operation says so.
+fn covers(policy: &Policy, target: &Target) -> Result<(), Ignored> {
+    let Target::Service { cluster, .. } = target else {
+        return Ok(());
+    };
+    let clusters = &policy.clusters;
+    let covered = clusters.strip_suffix('*').map_or(clusters == cluster, |start| cluster.starts_with(start));
+    if covered { Ok(()) } else { Err(Ignored::OtherCluster { cluster: cluster.clone() }) }
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests;

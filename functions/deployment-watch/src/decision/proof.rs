@@ -1,0 +1,60 @@
+//! Whether a revision that was deployed stayed good for a while.
+
+use jiff::{SignedDuration, Timestamp};
+use shared::ledger::revision::Standing;
+use shared::tags::{self, Mode};
+
+use super::verdict::{Ignored, Proof, Verdict, Waiting};
+use super::{Asked, Place, Policy, Question, covers, later};
+use crate::facts::{Facts, Rollout};
+
+/// How long a revision must have run to count as good.
+const STAYS_GOOD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether this revision may be remembered as good.
+pub(super) fn prove(facts: &Facts, proof: Proof, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
+    let ignore = |why| Ok(Verdict::Ignore(why));
+    if let Err(why) = covers(policy, &proof.target) {
+        return ignore(why);
+    }
+    let due = later(proof.since, STAYS_GOOD);
+    if now < due {
+        let again = due.duration_since(now).min(STAYS_GOOD);
+        return Ok(Verdict::Wait { why: Waiting::Proof { until: due }, again });
+    }
+    let memory = facts.memory.as_ref().ok_or(Question::Memory)?;
+    if facts.world.is_none() {
+        return Err(Question::World(Place::Target));
+    }
+    let Some(service) = facts.service().filter(|service| service.active) else {
+        return ignore(Ignored::NoService);
+    };
+    if let Some(other) = service.tags.get(tags::ENVIRONMENT).filter(|other| **other != policy.environment) {
+        return ignore(Ignored::OtherEnvironment { environment: other.clone() });
+    }
+    if Mode::resolve(policy.mode, [&service.tags]) == Mode::Off {
+        return ignore(Ignored::Off);
+    }
+    let Some(primary) = service.primary().filter(|primary| {
+        primary.id == proof.deployment
+            && primary.task_definition == proof.revision
+            && matches!(primary.rollout, Some(Rollout::Completed) | None)
+    }) else {
+        let running = service.primary().map(|primary| primary.task_definition.clone()).unwrap_or_default();
+        return ignore(Ignored::Overtaken { running });
+    };
+    let leaving = memory
+        .operations
+        .iter()
+        .find(|operation| operation.end.is_none() && operation.from == primary.task_definition);
+    if let Some(operation) = leaving {
+        return ignore(Ignored::Leaving { operation: operation.id.clone() });
+    }
+    let disproved = memory.revisions.iter().any(|revision| {
+        revision.arn == proof.revision && revision.standing == Standing::Bad && proof.since <= revision.since
+    });
+    if disproved {
+        return ignore(Ignored::Disproved);
+    }
+    Ok(Verdict::Good(proof))
+}
