@@ -1,51 +1,64 @@
 //! Whether to roll back. No clock, no network, no failure.
 //!
 //! [`decide`] is asked again and again while the facts grow: it answers with the next question, or with the verdict.
-//! So nothing is looked at that the verdict does not need, and every rule stands in one place, in order.
+//! So nothing is looked at that the verdict does not need, and every rule stands in one place, in order:
+//!
+//! 1. what arrived, and whether it is ours (this file);
+//! 2. what it is about ([`target`]);
+//! 3. what forbids to act on any target ([`guard`]);
+//! 4. what is right for this kind of target ([`service`], [`code_deploy`], [`alias`], [`stack`]);
+//! 5. what turns a plan into a proposal ([`guard`] again).
 
-mod candidate;
+pub mod alias;
+pub mod code_deploy;
+mod guard;
+mod held;
+pub(crate) mod plan;
+mod request;
+pub mod service;
+pub mod stack;
+mod target;
 mod verdict;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
-use shared::alarm::{State, Transport};
+use shared::alarm::{AlarmChange, State, Transport};
 use shared::id;
 use shared::ledger::once::Claim;
-use shared::ledger::operation::End;
+use shared::ledger::operation::Operation;
 use shared::notice;
 use shared::tags::{self, Mode, Tags};
 use shared::target::Target;
 
-use crate::facts::{Alarm, Controller, Facts, Scene, Service, Status, Strategy};
+use crate::cause::{Cause, StackChange};
+use crate::facts::{Alarm, Facts, Scene, World};
 
-pub use candidate::{Basis, Candidate};
-pub use verdict::{Held, Ignored, Recovery, Rollback, Verdict, short};
+pub use held::Held;
+pub use plan::{Act, Basis, Plan, Wish};
+pub use verdict::{Ignored, Rollback, Verdict, Withheld, short, span};
 
-/// What the owners decided beforehand.
+use guard::Case;
+use plan::{Ask, Position};
+use target::Found;
+
+/// What the deployment of this stack says; the rest of the rules stands in the policy document, which is a fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// The environment that is watched.
     pub environment: String,
-    /// The clusters that may be looked at: a name, or the beginning of one and a star.
-    pub clusters: String,
     /// What may be done where no tag says otherwise.
     pub mode: Mode,
-    /// A deployment older than this is not blamed.
-    pub attribution_window: SignedDuration,
-    /// An alarm that arrives later than this is not acted on.
-    pub stale_after: SignedDuration,
-    /// After a rollback, the time in which the target is not rolled back again.
-    pub cooldown: SignedDuration,
+    /// The clusters that may be looked at: a name, or the beginning of one and a star.
+    pub clusters: String,
+    /// The Lambda functions that may be looked at, likewise.
+    pub functions: String,
+    /// The stacks that may be looked at, likewise.
+    pub stacks: String,
 }
-
-/// An operation is made within the time-out of the invocation that began it, with room to spare; else it is stuck.
-const MADE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
-
-/// How far the clocks of ECS and of a function may be apart.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub enum Step {
     /// Find this out and ask again.
     Look(Question),
@@ -56,25 +69,36 @@ pub enum Step {
 /// What the decision still has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// Take up this change, and look at the alarm and its tags.
-    ClaimAndAlarm,
-    /// What people were told of this alarm.
+    /// Take up this cause, look at the alarm and its tags where there is one, and read the policy.
+    Claim,
+    /// The policy.
+    Rules,
+    /// What people were told of this problem.
     Incident,
     /// The alarm and its tags.
     Alarm,
-    /// The service, its deployments, and what is remembered of it.
-    Scene(Target),
-    /// The service revisions of these ARNs.
-    Revisions(Vec<String>),
-    /// The lower `ACTIVE` revisions of this task definition's family.
-    Earlier(String),
-    /// Whether this task definition can be deployed.
-    TaskDefinition(String),
+    /// The children of a composite alarm.
+    Children,
+    /// The services behind these target groups.
+    Behind(Vec<String>),
+    /// The target, and what is remembered of it.
+    World(Target),
+    /// More of a service.
+    Service(service::Question),
+    /// More of an alias.
+    Alias(alias::Question),
+    /// More of a stack.
+    Stack(stack::Question),
 }
 
 /// The next question, or the verdict.
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Step {
-    match settle(facts, policy, now) {
+    let settled = match &facts.cause {
+        Cause::Alarm(change) => changed(facts, change, policy, now),
+        Cause::Stack(change) => stack_changed(facts, change, policy, now),
+        Cause::Request(request) => request::settle(facts, request, policy, now),
+    };
+    match settled {
         Ok(verdict) => Step::Settled(verdict),
         Err(question) => Step::Look(question),
     }
@@ -83,65 +107,58 @@ pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Step {
 /// `Err` is a question, so that `?` asks it.
 type Asked<T> = Result<T, Question>;
 
-fn settle(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
-    match (facts.change.previous, facts.change.state) {
+fn changed(facts: &Facts, change: &AlarmChange, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
+    match (change.previous, change.state) {
         (_, State::InsufficientData) => Ok(Verdict::Ignore(Ignored::NoData)),
-        (_, State::Ok) => recovery(facts),
+        (_, State::Ok) => recovery(facts, change),
         (Some(State::Alarm), State::Alarm) => Ok(Verdict::Ignore(Ignored::Unchanged)),
-        (_, State::Alarm) if facts.change.muted => Ok(Verdict::Ignore(Ignored::Muted)),
-        (_, State::Alarm) => alarm(facts, policy, now),
+        (_, State::Alarm) if change.muted => Ok(Verdict::Ignore(Ignored::Muted)),
+        (_, State::Alarm) => alarm(facts, change, policy, now),
     }
 }
 
-/// An alarm went back to OK: what people were told is taken back.
-fn recovery(facts: &Facts) -> Asked<Verdict> {
+/// An alarm went back to OK: what people were told is taken back, by whoever watches over it.
+fn recovery(facts: &Facts, change: &AlarmChange) -> Asked<Verdict> {
     let incident = facts.incident.as_ref().ok_or(Question::Incident)?;
     let Some(incident) = incident.as_ref().filter(|incident| incident.state == notice::State::Firing) else {
         return Ok(Verdict::Ignore(Ignored::NothingOpen));
     };
-    if i64::try_from(incident.revision).is_ok_and(|told| facts.change.changed_at.as_millisecond() < told) {
+    if i64::try_from(incident.revision).is_ok_and(|told| change.changed_at.as_millisecond() < told) {
         return Ok(Verdict::Ignore(Ignored::Superseded));
     }
     let alarm = facts.alarm.as_ref().ok_or(Question::Alarm)?;
     if alarm.state == Some(State::Alarm) {
         return Ok(Verdict::Ignore(Ignored::Superseded));
     }
-    let (Some(id), Ok(target)) = (&incident.operation, incident.target.parse::<Target>()) else {
-        return Ok(Verdict::Resolve(Recovery { incident: incident.clone(), operation: None, proved: false }));
+    let (Some(operation), Ok(target)) = (&incident.operation, incident.target.parse::<Target>()) else {
+        return Ok(Verdict::Resolve(incident.clone()));
     };
-    let scene = facts.scene.as_ref().ok_or(Question::Scene(target))?;
-    let operation = scene.memory.operation(id).filter(|operation| operation.end.is_none());
-    let runs = scene.service.as_ref().map(|service| &service.task_definition);
-    Ok(Verdict::Resolve(Recovery {
-        incident: incident.clone(),
-        operation: operation.cloned(),
-        proved: operation.is_some_and(|operation| runs == Some(&operation.to)),
-    }))
+    let world = facts.world.as_ref().ok_or_else(|| Question::World(target.clone()))?;
+    let open = world.memory.operation(operation).is_some_and(|operation| operation.end.is_none());
+    Ok(if open {
+        Verdict::HandOver { target, operation: operation.clone() }
+    } else {
+        Verdict::Resolve(incident.clone())
+    })
 }
 
 /// An alarm began to fire.
-fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
+fn alarm(facts: &Facts, change: &AlarmChange, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     let ignore = |why| Ok(Verdict::Ignore(why));
-    let hold = |target: Option<&Target>, why| Ok(Verdict::Hold { target: target.cloned(), why });
 
     if policy.mode == Mode::Off {
         return ignore(Ignored::Off);
     }
-    // EventBridge brings every alarm of the account. One that is about no service is let go before it is claimed: the
+    // EventBridge brings every alarm of the account. One that is about nothing is let go before it is claimed: the
     // same change may also come by a way that somebody wired on purpose, and is then told.
-    if facts.change.transport == Transport::EventBridge {
-        let is_named = !facts.change.dimension_pairs("ClusterName", "ServiceName").is_empty();
-        if !is_named && !facts.alarm.as_ref().ok_or(Question::Alarm)?.tags.contains_key(tags::TARGET) {
-            return ignore(Ignored::NoTarget);
-        }
+    if change.transport == Transport::EventBridge && target::find(facts, change)? == Found::None {
+        return ignore(Ignored::NoTarget);
     }
     let (Some(claim), Some(alarm)) = (&facts.claim, &facts.alarm) else {
-        return Err(Question::ClaimAndAlarm);
+        return Err(Question::Claim);
     };
-    match claim {
-        Claim::Won => {}
-        Claim::InHand => return ignore(Ignored::InHand),
-        Claim::Done(outcome) => return ignore(Ignored::Repeated { outcome: outcome.clone() }),
+    if let Some(why) = taken_up(claim) {
+        return ignore(why);
     }
     if let Some(other) = another_environment(&alarm.tags, policy) {
         return ignore(Ignored::OtherEnvironment { environment: other });
@@ -149,234 +166,177 @@ fn alarm(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     if Mode::resolve(policy.mode, [&alarm.tags]) == Mode::Off {
         return ignore(Ignored::Off);
     }
-    let target = match find_target(facts, alarm) {
+    let hold = |why| Ok(Verdict::Hold { target: None, why });
+    let target = match target::find(facts, change)? {
         Found::One(target) => target,
-        Found::None => return hold(None, Held::NoTarget),
-        Found::Many(targets) => return hold(None, Held::ManyTargets { targets }),
-        Found::Malformed(tag) => return hold(None, Held::MalformedTarget { tag }),
+        Found::None => return hold(Held::NoTarget),
+        Found::Many(targets) => return hold(Held::ManyTargets { targets }),
+        Found::Malformed(tag) => return hold(Held::MalformedTarget { tag }),
     };
-    let Target::Service { cluster, .. } = &target else {
-        return hold(Some(&target), Held::UnsupportedTarget);
+    let world = match watched(facts, &target, policy)? {
+        Ok(world) => world,
+        Err(why) => return ignore(why),
     };
-    if !covers(&policy.clusters, cluster) {
-        return ignore(Ignored::OtherCluster { cluster: cluster.clone() });
-    }
-
-    let scene = facts.scene.as_ref().ok_or_else(|| Question::Scene(target.clone()))?;
-    let Some(service) = &scene.service else {
-        return hold(Some(&target), Held::NoService);
-    };
-    if let Some(other) = another_environment(&service.tags, policy) {
-        return ignore(Ignored::OtherEnvironment { environment: other });
-    }
-    let mode = Mode::resolve(policy.mode, [&alarm.tags, &service.tags]);
-    if mode == Mode::Off {
-        return ignore(Ignored::Off);
-    }
 
     let id = operation_id(facts, &target);
-    // This very operation, begun by an invocation that did not come to its end.
-    let own = scene.memory.operation(&id).filter(|operation| operation.end.is_none());
-    if let Some(operation) = own {
-        if service.task_definition == operation.to {
-            return Ok(Verdict::RolledBack(Rollback::resumed(&target, operation)));
-        }
-        let deployed_since = service.deployed_at.is_some_and(|deployed| operation.began < deployed);
-        if service.task_definition != operation.from || deployed_since {
-            return hold(Some(&target), Held::Overtaken { running: service.task_definition.clone() });
-        }
+    let own = open(world, &id);
+    let hold = |why| Ok(Verdict::Hold { target: Some(target.clone()), why });
+    if let Some(verdict) = resumed(&target, world, own) {
+        return Ok(verdict);
     }
     match (alarm.state, own) {
         (Some(State::Alarm), _) => {}
-        (Some(State::Ok | State::InsufficientData) | None, Some(_)) => {
-            return hold(Some(&target), Held::Cleared);
-        }
+        (Some(State::Ok | State::InsufficientData) | None, Some(_)) => return hold(Held::Cleared),
         (Some(State::Ok | State::InsufficientData) | None, None) => return ignore(Ignored::Cleared),
     }
-    if let Some(why) = guard(facts, &id, service, scene, policy, now) {
-        return hold(Some(&target), why);
-    }
-
-    let candidate = match candidate::last_known_good(facts, service, scene)? {
-        candidate::Choice::Return(candidate) => candidate,
-        candidate::Choice::SameCode => return hold(Some(&target), Held::SameCode),
-        candidate::Choice::Unknown => return hold(Some(&target), Held::NoHistory),
-        candidate::Choice::Moving => return hold(Some(&target), Held::Moving),
-        candidate::Choice::Nothing => return hold(Some(&target), Held::NothingGood),
-    };
-    let described = facts.candidate.as_ref().filter(|described| described.arn == candidate.arn);
-    let described = described.ok_or_else(|| Question::TaskDefinition(candidate.arn.clone()))?;
-    if !described.active {
-        return hold(Some(&target), Held::Inactive { task_definition: candidate.arn });
-    }
-    let rollback = Rollback {
-        operation: id,
-        target,
-        from: service.task_definition.clone(),
-        to: candidate.arn,
-        basis: candidate.basis,
-        began: own.map_or(now, |operation| operation.began),
-    };
-    match mode {
-        Mode::Act => Ok(Verdict::RollBack(rollback)),
-        Mode::Observe | Mode::Off => Ok(Verdict::Propose(rollback)),
-    }
-}
-
-/// Whatever forbids a rollback before it is asked to what. In this order, the first that holds is the one told.
-fn guard(
-    facts: &Facts,
-    own: &str,
-    service: &Service,
-    scene: &Scene,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<Held> {
-    let change = &facts.change;
     if change.set_by_hand() {
-        return Some(Held::SetByHand);
+        return hold(Held::SetByHand);
     }
-    if now.duration_since(change.changed_at) > policy.stale_after {
-        return Some(Held::Stale { changed_at: change.changed_at });
-    }
-    if !service.active {
-        return Some(Held::NotActive);
-    }
-    if let Controller::Other(controller) = &service.controller {
-        return Some(Held::Controller { controller: controller.clone() });
-    }
-    if let Strategy::Other(strategy) = &service.strategy {
-        return Some(Held::Strategy { strategy: strategy.clone() });
-    }
-    if service.desired == 0 {
-        return Some(Held::ScaledToZero);
-    }
-    if let Some(why) = taken(own, service, scene, now) {
-        return Some(why);
-    }
-    if let Some(why) = blame(service, scene, change.changed_at, policy, now) {
-        return Some(why);
-    }
-    tags::unsafe_to_roll_back(&service.tags, now).map(|until| Held::Unsafe { until })
+    let wish = Wish::TakeBack { fired_at: change.changed_at };
+    let tags: Vec<&Tags> = [Some(&alarm.tags), world.scene.tags()].into_iter().flatten().collect();
+    let mode = Mode::resolve(policy.mode, tags);
+    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, now };
+    case.settle(facts.rules.as_ref().map(|loaded| &loaded.policy).ok_or(Question::Rules)?)
 }
 
-/// Whether another operation has the service; which, and how far it is.
-fn taken(own: &str, service: &Service, scene: &Scene, now: Timestamp) -> Option<Held> {
-    let lease = scene.memory.lease_at(now)?;
-    let holder = scene.memory.operation(&lease.owner);
-    if lease.owner == own {
-        return None;
-    }
-    Some(match holder {
-        Some(holder)
-            if holder.end.is_none()
-                && service.task_definition == holder.from
-                && now.duration_since(holder.began) > MADE_WITHIN =>
-        {
-            Held::Unfinished { operation: holder.id.clone(), began: holder.began }
-        }
-        Some(holder) if holder.is_running(now) => {
-            Held::InProgress { operation: holder.id.clone(), began: holder.began }
-        }
-        Some(_) | None => Held::Cooldown { until: lease.until },
-    })
-}
-
-/// Whether a recent deployment can be to blame; if not, why.
-fn blame(
-    service: &Service,
-    scene: &Scene,
-    fired_at: Timestamp,
+/// A stack came to another status, or was found stuck.
+fn stack_changed(
+    facts: &Facts,
+    change: &StackChange,
     policy: &Policy,
     now: Timestamp,
-) -> Option<Held> {
-    let newest = scene.deployments.first();
-    match newest.map(|deployment| deployment.status) {
-        Some(Status::RollingBack) => return Some(Held::EcsRollingBack),
-        Some(Status::RolledBack) => return Some(Held::EcsRolledBack),
-        Some(Status::RollbackFailed) => return Some(Held::EcsRollbackFailed),
-        Some(Status::Stopped) => return Some(Held::Stopped),
-        Some(Status::Unknown) => return Some(Held::UnknownDeployment),
-        Some(Status::InProgress | Status::Successful) | None => {}
+) -> Asked<Verdict> {
+    let ignore = |why| Ok(Verdict::Ignore(why));
+    if policy.mode == Mode::Off {
+        return ignore(Ignored::Off);
     }
-    // The two are asked for side by side; a deployment that is in one and not yet in the other counts.
-    let created = service.deployed_at.max(newest.and_then(|deployment| deployment.created_at));
-    // One that is still on its way is recent however long ago it began.
-    let settled = match newest {
-        Some(deployment) if deployment.status == Status::InProgress => Some(now),
-        Some(deployment) => deployment.finished_at.or(created),
-        None => created,
+    let target = Target::Stack { name: change.name.clone() };
+    if !change.is_stuck() {
+        // A stack that got well takes back what people were told of it, unless a rollback of it is still watched.
+        let incident = facts.incident.as_ref().ok_or(Question::Incident)?;
+        let Some(incident) = incident.as_ref().filter(|incident| incident.state == notice::State::Firing)
+        else {
+            return ignore(Ignored::NothingOpen);
+        };
+        let world = facts.world.as_ref().ok_or_else(|| Question::World(target.clone()))?;
+        let watched = incident.operation.as_deref().and_then(|id| open(world, id));
+        return Ok(match watched {
+            Some(operation) => Verdict::HandOver { target, operation: operation.id.clone() },
+            None => Verdict::Resolve(incident.clone()),
+        });
+    }
+    let world = match watched(facts, &target, policy)? {
+        Ok(world) => world,
+        Err(why) => return ignore(why),
     };
-    let (Some(created), Some(settled)) = (created, settled) else {
-        return Some(Held::NoDeployment);
+    let Some(claim) = &facts.claim else {
+        return Err(Question::Claim);
     };
-    if now.duration_since(settled) > policy.attribution_window {
-        return Some(Held::TooOld { deployed_at: settled });
+    if let Some(why) = taken_up(claim) {
+        return ignore(why);
     }
-    if fired_at < created {
-        return Some(Held::FiringBefore { deployed_at: created });
+    let id = operation_id(facts, &target);
+    let own = open(world, &id);
+    if let Some(verdict) = resumed(&target, world, own) {
+        return Ok(verdict);
     }
-    let ours = scene.memory.operations.iter().find(|operation| {
-        operation.end != Some(End::Refused)
-            && operation.to == service.task_definition
-            && operation.began <= created.saturating_add(CLOCKS_DIFFER).unwrap_or(created)
-            && created <= operation.began.saturating_add(policy.cooldown).unwrap_or(created)
-    });
-    ours.map(|operation| Held::OwnRollback { operation: operation.id.clone() })
+    let mode = Mode::resolve(policy.mode, world.scene.tags());
+    let wish = Wish::Unstick;
+    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, now };
+    let verdict = case.settle(facts.rules.as_ref().map(|loaded| &loaded.policy).ok_or(Question::Rules)?)?;
+    if let Verdict::Hold { why: Held::Stack(why), .. } = &verdict
+        && why.quiet()
+    {
+        return ignore(Ignored::Quiet { why: why.to_string() });
+    }
+    Ok(verdict)
+}
+
+/// Whether somebody else has the cause in hand, or had.
+fn taken_up(claim: &Claim) -> Option<Ignored> {
+    match claim {
+        Claim::Won => None,
+        Claim::InHand => Some(Ignored::InHand),
+        Claim::Done(outcome) => Some(Ignored::Repeated { outcome: outcome.clone() }),
+    }
+}
+
+/// The target as it is now, if this stack watches it; else why not.
+fn watched<'a>(facts: &'a Facts, target: &Target, policy: &Policy) -> Asked<Result<&'a World, Ignored>> {
+    if !target::covered(target, policy) {
+        return Ok(Err(Ignored::OtherTarget { target: target.to_string() }));
+    }
+    let world = facts.world.as_ref().ok_or_else(|| Question::World(target.clone()))?;
+    let Some(tags) = world.scene.tags() else {
+        return Ok(Ok(world));
+    };
+    if let Some(environment) = another_environment(tags, policy) {
+        return Ok(Err(Ignored::OtherEnvironment { environment }));
+    }
+    if Mode::resolve(policy.mode, [tags]) == Mode::Off {
+        return Ok(Err(Ignored::Off));
+    }
+    Ok(Ok(world))
+}
+
+/// This very operation, begun by an invocation that did not come to its end.
+fn open<'a>(world: &'a World, id: &str) -> Option<&'a Operation> {
+    world.memory.operation(id).filter(|operation| operation.end.is_none())
+}
+
+/// What became of an operation that was begun before; none where it is still to be made.
+fn resumed(target: &Target, world: &World, own: Option<&Operation>) -> Option<Verdict> {
+    let own = own?;
+    let position = match &world.scene {
+        Scene::Service(scene) => service::position(scene, own),
+        Scene::Alias(scene) => alias::position(scene, own),
+        Scene::Stack(scene) => stack::position(scene, own),
+    };
+    match position {
+        Position::Before => None,
+        Position::Made => Some(Verdict::RolledBack { target: target.clone(), operation: own.clone() }),
+        Position::Overtaken { running } => {
+            Some(Verdict::Hold { target: Some(target.clone()), why: Held::Overtaken { running } })
+        }
+    }
+}
+
+/// What is right for this kind of target.
+fn planned(world: &World, ask: &Ask<'_>) -> Asked<Result<Plan, Held>> {
+    Ok(match &world.scene {
+        Scene::Service(scene) => {
+            service::plan(scene, &world.memory, ask).map_err(Question::Service)?
+        }
+        Scene::Alias(scene) => {
+            alias::plan(scene, &world.memory, ask).map_err(Question::Alias)?.map_err(Held::Alias)
+        }
+        Scene::Stack(scene) => {
+            stack::plan(scene, &world.memory, ask).map_err(Question::Stack)?.map_err(Held::Stack)
+        }
+    })
 }
 
 fn another_environment(tags: &Tags, policy: &Policy) -> Option<String> {
     tags.get(tags::ENVIRONMENT).filter(|environment| **environment != policy.environment).cloned()
 }
 
-enum Found {
-    One(Target),
-    None,
-    Many(Vec<String>),
-    Malformed(String),
-}
-
-/// The alarm's tag, else the ECS dimensions of its metrics; never a guess from its name.
-fn find_target(facts: &Facts, alarm: &Alarm) -> Found {
-    if let Some(tag) = alarm.tags.get(tags::TARGET) {
-        return tag.parse().map_or_else(|_| Found::Malformed(tag.clone()), Found::One);
-    }
-    let mut targets = named_services(facts);
-    match (targets.pop(), targets.is_empty()) {
-        (None, _) => Found::None,
-        (Some(target), true) => Found::One(target),
-        (Some(target), false) => {
-            targets.push(target);
-            Found::Many(targets.iter().map(ToString::to_string).collect())
-        }
-    }
-}
-
-/// The services that the alarm's dimensions name; a cluster or service may stand there as an ARN, whose last part is
-/// its name.
-fn named_services(facts: &Facts) -> Vec<Target> {
-    let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-    let pairs = facts.change.dimension_pairs("ClusterName", "ServiceName");
-    let mut targets: Vec<Target> = pairs
-        .iter()
-        .filter_map(|(cluster, service)| format!("ecs:{}/{}", name(cluster), name(service)).parse().ok())
-        .collect();
-    targets.sort();
-    targets.dedup();
-    targets
-}
-
-/// Whether a cluster is among those that may be looked at.
-fn covers(clusters: &str, cluster: &str) -> bool {
-    clusters.strip_suffix('*').map_or(clusters == cluster, |beginning| cluster.starts_with(beginning))
-}
-
 /// Whether a failure to deal with this is for people to hear: an alarm that fires, and that is about what this stack
-/// watches as far as that is known. Whatever else fails is for the log, or one throttle would page for every alarm of
-/// the account.
+/// watches as far as that is known; a stack that is stuck. Whatever else fails is for the log, or one throttle would
+/// page for every alarm of the account. Who asks by hand is answered.
 pub fn concerns_people(facts: &Facts, policy: &Policy) -> bool {
-    let change = &facts.change;
-    if change.state != State::Alarm || change.muted || policy.mode == Mode::Off {
+    if policy.mode == Mode::Off {
+        return false;
+    }
+    let change = match &facts.cause {
+        Cause::Alarm(change) => change,
+        Cause::Stack(change) => {
+            let target = Target::Stack { name: change.name.clone() };
+            // A stack that is merely being updated is looked at again by the next sweep.
+            return change.status == "UPDATE_ROLLBACK_FAILED" && target::covered(&target, policy);
+        }
+        Cause::Request(_) => return false,
+    };
+    if change.state != State::Alarm || change.muted {
         return false;
     }
     let unseen = Alarm::default();
@@ -384,19 +344,21 @@ pub fn concerns_people(facts: &Facts, policy: &Policy) -> bool {
     if another_environment(&alarm.tags, policy).is_some() {
         return false;
     }
-    match find_target(facts, alarm) {
-        Found::One(Target::Service { cluster, .. }) => covers(&policy.clusters, &cluster),
-        Found::One(Target::Alias { .. } | Target::Stack { .. }) | Found::Many(_) | Found::Malformed(_) => {
-            true
-        }
+    match target::named(change, alarm) {
+        Found::One(target) => target::covered(&target, policy),
+        Found::Many(_) | Found::Malformed(_) => true,
         Found::None => change.transport != Transport::EventBridge,
     }
 }
 
-/// The same change of the same alarm always begins the same operation.
+/// The same cause and target always begin the same operation.
 pub fn operation_id(facts: &Facts, target: &Target) -> String {
-    let change = &facts.change;
-    id::of(&[&change.name, &change.changed_at.to_string(), &target.to_string()])
+    let target = target.to_string();
+    match &facts.cause {
+        Cause::Alarm(change) => id::of(&[&change.name, &change.changed_at.to_string(), &target]),
+        Cause::Stack(change) => id::of(&[&change.id, &change.status, &change.at.to_string(), &target]),
+        Cause::Request(request) => id::of(&["request", &request.id, &target]),
+    }
 }
 
 #[cfg(test)]

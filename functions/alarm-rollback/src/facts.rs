@@ -1,61 +1,90 @@
 //! What is known of a case. It grows as the decision asks: a field that is `None` was not looked at yet.
 
-use std::collections::BTreeSet;
+pub mod alias;
+pub mod code_deploy;
+pub mod service;
+pub mod stack;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::alarm::{AlarmChange, State};
-use shared::ledger::incident::Incident;
+use shared::alarm::State;
+use shared::ledger::incident::{self, Incident};
 use shared::ledger::once::Claim;
 use shared::ledger::target::Memory;
+use shared::policy::Loaded;
 use shared::tags::Tags;
+use shared::target::Target;
+
+use crate::cause::Cause;
 
 /// What is known of a case.
 #[derive(Debug, Clone, Serialize)]
 pub struct Facts {
     /// What arrived.
-    pub change: AlarmChange,
-    /// Whether this change is ours to deal with.
+    pub cause: Cause,
+    /// Whether this cause is ours to deal with.
     #[serde(serialize_with = "claim")]
     pub claim: Option<Claim>,
+    /// The key under which it was taken up.
+    pub claimed: Option<String>,
+    /// What the owners decided beforehand.
+    pub rules: Option<Loaded>,
     /// The alarm as it is now.
     pub alarm: Option<Alarm>,
-    /// What people were told of this alarm before; the inner `None`: nothing.
+    /// The children of a composite alarm that are in ALARM.
+    pub children: Option<Vec<Child>>,
+    /// The services behind the target groups that the alarm is about.
+    pub behind: Option<Vec<Target>>,
+    /// What people were told before; the inner `None`: nothing.
     #[serde(skip)]
     pub incident: Option<Option<Incident>>,
-    /// The service, its deployments, and what is remembered of it.
-    pub scene: Option<Scene>,
-    /// The service revisions that the deployments point to.
-    pub revisions: Option<Vec<ServiceRevision>>,
-    /// The family's `ACTIVE` task definitions below the current revision, newest first.
-    pub earlier: Option<Vec<String>>,
-    /// The task definition to return to.
-    pub candidate: Option<TaskDefinition>,
+    /// The target, and what is remembered of it.
+    pub world: Option<World>,
 }
 
 impl Facts {
     /// Only what arrived.
-    pub const fn of(change: AlarmChange) -> Self {
+    pub const fn of(cause: Cause) -> Self {
         Self {
-            change,
+            cause,
             claim: None,
+            claimed: None,
+            rules: None,
             alarm: None,
+            children: None,
+            behind: None,
             incident: None,
-            scene: None,
-            revisions: None,
-            earlier: None,
-            candidate: None,
+            world: None,
         }
     }
 
-    /// The same for all that one alarm ever says.
+    /// The same for all that is ever said of one problem.
     pub fn incident_key(&self) -> String {
-        format!("alarm:{}", self.change.arn.as_ref().unwrap_or(&self.change.name))
+        match &self.cause {
+            Cause::Alarm(change) => incident::alarm_key(change.arn.as_ref().unwrap_or(&change.name)),
+            Cause::Stack(change) => format!("stack:{}", change.id),
+            Cause::Request(request) => format!("request:{}", request.id),
+        }
     }
 
-    /// One change of one alarm, by whichever transport: alarm and time are its identity (CloudWatch User Guide).
+    /// One cause, by whichever transport. An alarm and the time of its change are its identity (CloudWatch User
+    /// Guide); so are a stack, its status, its last update, and what was tried since.
     pub fn claim_key(&self) -> String {
-        format!("{}@{}", self.incident_key(), self.change.changed_at.as_millisecond())
+        if let Some(claimed) = &self.claimed {
+            return claimed.clone();
+        }
+        let key = self.incident_key();
+        match (&self.cause, &self.world) {
+            (Cause::Stack(change), Some(world)) => {
+                let updated = match &world.scene {
+                    Scene::Stack(scene) => scene.stack.as_ref().and_then(|stack| stack.updated_at),
+                    Scene::Service(_) | Scene::Alias(_) => None,
+                };
+                let updated = updated.unwrap_or(change.at).as_millisecond();
+                format!("{key}@{}@{updated}#{}", change.status, world.memory.operations.len())
+            }
+            (cause, _) => format!("{key}@{}", cause.at().as_millisecond()),
+        }
     }
 }
 
@@ -68,113 +97,69 @@ pub struct Alarm {
     pub tags: Tags,
 }
 
-/// The service, its deployments, and what is remembered of it.
+/// One child of a composite alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Scene {
-    /// The service; `None` if there is none of that name.
-    pub service: Option<Service>,
-    /// Its service deployments, newest first. ECS keeps 90 days of them, and none for other controllers.
-    pub deployments: Vec<ServiceDeployment>,
-    /// What the ledger remembers.
-    pub memory: Memory,
-}
-
-/// An ECS service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Service {
-    /// Its ARN.
-    pub arn: String,
-    /// Whether it is `ACTIVE`.
-    pub active: bool,
-    /// Who deploys it.
-    pub controller: Controller,
-    /// How it deploys.
-    pub strategy: Strategy,
-    /// The task definition's ARN it is meant to run.
-    pub task_definition: String,
-    /// How many tasks it should run.
-    pub desired: i32,
-    /// How many tasks it runs.
-    pub running: i32,
-    /// When its primary deployment was created.
-    pub deployed_at: Option<Timestamp>,
+pub struct Child {
+    /// Its name.
+    pub name: String,
     /// Its tags.
     pub tags: Tags,
+    /// The dimensions of every metric it watches.
+    pub dimensions: Vec<std::collections::BTreeMap<String, String>>,
 }
 
-/// Who deploys a service.
+/// A target, and what is remembered of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct World {
+    /// What the ledger remembers.
+    pub memory: Memory,
+    /// What AWS says.
+    pub scene: Scene,
+}
+
+/// What AWS says of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Controller {
-    /// ECS itself.
-    Ecs,
-    /// Somebody else: `CODE_DEPLOY`, `EXTERNAL`.
-    Other(String),
+pub enum Scene {
+    /// An ECS service.
+    Service(Box<service::Scene>),
+    /// A Lambda alias.
+    Alias(Box<alias::Scene>),
+    /// A CloudFormation stack.
+    Stack(Box<stack::Scene>),
 }
 
-/// How a service deploys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Task by task.
-    Rolling,
-    /// `BLUE_GREEN`, `LINEAR`, `CANARY`.
-    Other(String),
+impl Scene {
+    /// The target's tags; none where there is no such target.
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::Service(scene) => scene.service.as_ref().map(|service| &service.tags),
+            Self::Alias(scene) => scene.alias.as_ref().map(|alias| &alias.tags),
+            Self::Stack(scene) => scene.stack.as_ref().map(|stack| &stack.tags),
+        }
+    }
+
+    /// The target's ARN; none where there is no such target.
+    pub fn arn(&self) -> Option<&str> {
+        match self {
+            Self::Service(scene) => scene.service.as_ref().map(|service| service.arn.as_str()),
+            Self::Alias(scene) => scene.alias.as_ref().map(|alias| alias.arn.as_str()),
+            Self::Stack(scene) => scene.stack.as_ref().map(|stack| stack.id.as_str()),
+        }
+    }
+
+    /// The service, where it is one.
+    pub fn service(&self) -> Option<&service::Service> {
+        match self {
+            Self::Service(scene) => scene.service.as_ref(),
+            Self::Alias(_) | Self::Stack(_) => None,
+        }
+    }
 }
 
-/// One service deployment, as ECS lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ServiceDeployment {
-    /// Its ARN.
-    pub arn: String,
-    /// How far it is.
-    pub status: Status,
-    /// When it was asked for.
-    pub created_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// The service revision it leads to.
-    pub revision: String,
-}
-
-/// How far a service deployment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Asked for, or on its way.
-    InProgress,
-    /// Arrived.
-    Successful,
-    /// Stopped by somebody.
-    Stopped,
-    /// On its way back by ECS's own circuit breaker or alarm.
-    RollingBack,
-    /// Taken back by ECS.
-    RolledBack,
-    /// Could not be taken back by ECS.
-    RollbackFailed,
-    /// A state that this version does not know.
-    Unknown,
-}
-
-/// What a service revision runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ServiceRevision {
-    /// Its ARN.
-    pub arn: String,
-    /// Its task definition's ARN.
-    pub task_definition: String,
-    /// The digests of its images; empty where ECS resolved none.
-    pub images: BTreeSet<String>,
-}
-
-/// A task definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TaskDefinition {
-    /// Its ARN.
-    pub arn: String,
-    /// Whether it is `ACTIVE`: an inactive one cannot be deployed.
-    pub active: bool,
+/// Whether something happened at most this long ago.
+pub(crate) fn within(then: Timestamp, now: Timestamp, span: jiff::SignedDuration) -> bool {
+    now.duration_since(then) <= span
 }
 
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]

@@ -1,53 +1,64 @@
 //! `alarm-rollback`: when an alarm fires soon after a deployment, the deployment is rolled back.
 //!
-//! The alarm only says where to look; what is done depends on what is true now:
+//! What arrives (an alarm, a stack that is stuck, a request by hand) only says where to look; what is done depends
+//! on what is true now:
 //!
 //! ```text
-//! alarm ─▶ facts ◀─ observe (AWS, ledger)
+//! cause ─▶ facts ◀─ observe (AWS, ledger)
 //!            │          ▲
 //!            ▼          │ a question
 //!          decide ──────┘
 //!            │ a verdict
-//!            ├─▶ act: lease and operation in the ledger, then ecs:UpdateService
+//!            ├─▶ act: lease and operation in the ledger, a timer for deployment-watch, then the one call
 //!            └─▶ tell: one notice; one report
 //! ```
 
 mod act;
+mod appspec;
 #[cfg(test)]
 mod cases;
+pub mod cause;
 pub mod decision;
+mod diagnose;
 pub mod facts;
 mod observe;
 mod tell;
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::alarm::{self, AlarmChange};
 use shared::aws::Aws;
 use shared::config::Env;
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::ledger::incident::Incident;
+use shared::ledger::operation::End;
 use shared::notice::{Notice, State};
+use shared::timer::Timer;
 use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
-use crate::act::Outcome;
-use crate::decision::{Held, Policy, Recovery, Rollback, Step, Verdict, decide};
+use crate::act::{Order, Outcome};
+use crate::cause::{Cause, Wanted, Work};
+use crate::decision::{Held, Policy, Rollback, Step, Verdict, decide};
 use crate::facts::Facts;
 
-/// How often a case is decided anew because somebody else was faster. Once is enough to see what they did.
-const ATTEMPTS: u32 = 3;
+/// How often a case is decided anew: because somebody else was faster, because a deployment ended while it was being
+/// stopped, because a first step was made.
+const ATTEMPTS: u32 = 4;
 
 /// The settings, read once.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What the owners decided beforehand.
+    /// What the deployment of this stack says.
     pub policy: Policy,
     /// The ledger's table.
     pub ledger_table: String,
     /// Where notices go.
     pub notices_topic: String,
+    /// Where `deployment-watch` is asked to follow an operation.
+    pub timers_queue: String,
 }
 
 impl Config {
@@ -56,18 +67,17 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] that names the variable.
     pub fn read(env: &Env<'_>) -> Result<Self> {
-        let minutes = |name| env.within(name, 1, 1440).map(SignedDuration::from_mins);
         Ok(Self {
             policy: Policy {
                 environment: env.required("ENVIRONMENT")?,
-                clusters: env.required("CLUSTERS")?,
                 mode: env.required("MODE")?,
-                attribution_window: minutes("ATTRIBUTION_WINDOW_MINUTES")?,
-                stale_after: minutes("STALE_AFTER_MINUTES")?,
-                cooldown: minutes("COOLDOWN_MINUTES")?,
+                clusters: env.required("CLUSTERS")?,
+                functions: env.required("FUNCTIONS")?,
+                stacks: env.required("STACKS")?,
             },
             ledger_table: env.required("LEDGER_TABLE")?,
             notices_topic: env.required("NOTICES_TOPIC_ARN")?,
+            timers_queue: env.required("TIMERS_QUEUE_URL")?,
         })
     }
 }
@@ -75,14 +85,46 @@ impl Config {
 /// The clients of one process.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    /// For the alarm.
+    /// For alarms.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    /// For the service.
+    /// For services.
     pub ecs: aws_sdk_ecs::Client,
+    /// For the images that a task needs to start.
+    pub ecr: aws_sdk_ecr::Client,
+    /// For the secrets that a task needs to start; their values are never read.
+    pub secretsmanager: aws_sdk_secretsmanager::Client,
+    /// For the policy, and the parameters that a task needs to start.
+    pub ssm: aws_sdk_ssm::Client,
+    /// For services that CodeDeploy deploys, and for its record of aliases.
+    pub codedeploy: aws_sdk_codedeploy::Client,
+    /// For aliases.
+    pub lambda: aws_sdk_lambda::Client,
+    /// For stacks.
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    /// For the timers.
+    pub sqs: aws_sdk_sqs::Client,
     /// For the notices.
     pub sns: aws_sdk_sns::Client,
     /// For what the world forgets.
     pub ledger: Ledger,
+}
+
+impl Clients {
+    fn new(aws: &aws_config::SdkConfig, ledger_table: &str) -> Self {
+        Self {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
+            ecs: aws_sdk_ecs::Client::new(aws),
+            ecr: aws_sdk_ecr::Client::new(aws),
+            secretsmanager: aws_sdk_secretsmanager::Client::new(aws),
+            ssm: aws_sdk_ssm::Client::new(aws),
+            codedeploy: aws_sdk_codedeploy::Client::new(aws),
+            lambda: aws_sdk_lambda::Client::new(aws),
+            cloudformation: aws_sdk_cloudformation::Client::new(aws),
+            sqs: aws_sdk_sqs::Client::new(aws),
+            sns: aws_sdk_sns::Client::new(aws),
+            ledger: Ledger::new(aws_sdk_dynamodb::Client::new(aws), ledger_table),
+        }
+    }
 }
 
 /// The function.
@@ -106,29 +148,36 @@ impl AlarmRollback {
 
     async fn clients(&self) -> &Clients {
         self.clients
-            .get_or_init(async || {
-                let aws = self.aws.config().await;
-                Clients {
-                    cloudwatch: aws_sdk_cloudwatch::Client::new(aws),
-                    ecs: aws_sdk_ecs::Client::new(aws),
-                    sns: aws_sdk_sns::Client::new(aws),
-                    ledger: Ledger::new(aws_sdk_dynamodb::Client::new(aws), &self.config.ledger_table),
-                }
-            })
+            .get_or_init(async || Clients::new(self.aws.config().await, &self.config.ledger_table))
             .await
     }
 
-    /// Deals with every alarm change in the event; each is on its own, and a failed one brings the event back, which
+    /// Does what the event asks for; each cause in it is on its own, and a failed one brings the event back, which
     /// does the others no harm.
     ///
     /// # Errors
-    /// The first failure, after all changes were dealt with.
+    /// The first failure, after all causes were dealt with.
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
-        let changes = alarm::parse(event).map_err(Error::Event)?;
+        let causes = match cause::parse(event, invocation)? {
+            Work::Causes(causes) => causes,
+            Work::Sweep => {
+                let stuck = observe::stack::stuck(self.clients().await).await?;
+                if stuck.is_empty() {
+                    return Ok(Report::new("swept", "stacks", "no stack is stuck or being changed"));
+                }
+                stuck.into_iter().map(Cause::Stack).collect()
+            }
+            Work::Diagnose(request) => {
+                let facts = &mut Facts::of(Cause::Request(request.clone()));
+                let verdict = self.conclude(facts, invocation).await?;
+                let report = tell::report(facts, &self.config.policy, &verdict);
+                return diagnose::report(self.clients().await, facts, &request, report).await;
+            }
+        };
         let mut reports = Vec::new();
         let mut failure = None;
-        for change in changes {
-            match self.watch(change, invocation).await {
+        for cause in causes {
+            match self.watch(cause, invocation).await {
                 Ok(report) => reports.push(report),
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -140,9 +189,9 @@ impl AlarmRollback {
         }
     }
 
-    /// One change of one alarm, from its arrival to its report.
-    async fn watch(&self, change: AlarmChange, invocation: &Invocation) -> Result<Report> {
-        let mut facts = Facts::of(change);
+    /// One cause, from its arrival to its report.
+    async fn watch(&self, cause: Cause, invocation: &Invocation) -> Result<Report> {
+        let mut facts = Facts::of(cause);
         match self.deal_with(&mut facts, invocation).await {
             Ok(verdict) => Ok(tell::report(&facts, &self.config.policy, &verdict)),
             Err(error) => {
@@ -156,130 +205,157 @@ impl AlarmRollback {
     }
 
     async fn deal_with(&self, facts: &mut Facts, invocation: &Invocation) -> Result<Verdict> {
-        let policy = &self.config.policy;
         let now = invocation.now;
         for _ in 0..ATTEMPTS {
             let verdict = self.conclude(facts, invocation).await?;
             match &verdict {
                 Verdict::Ignore(_) => return Ok(verdict),
-                Verdict::RollBack(rollback) => {
-                    let clients = self.clients().await;
-                    let incident = incident(facts, &verdict);
-                    match act::roll_back(clients, rollback, &incident, policy, now).await? {
-                        Outcome::Done => {}
-                        Outcome::Taken => {
-                            facts.scene = None;
-                            continue;
-                        }
-                        Outcome::Refused(error) => return Err(error),
+                Verdict::HandOver { target, operation } => {
+                    let timer = Timer::Watch { target: target.clone(), operation: operation.clone() };
+                    timer.arm(&self.clients().await.sqs, &self.config.timers_queue, Duration::ZERO).await?;
+                    return Ok(verdict);
+                }
+                Verdict::RollBack(rollback) => match self.roll_back(facts, &verdict, rollback, now).await? {
+                    Outcome::Done => {}
+                    Outcome::Again => {
+                        facts.world = None;
+                        continue;
                     }
-                }
-                Verdict::Hold { .. } | Verdict::Propose(_) | Verdict::RolledBack(_) | Verdict::Resolve(_) => {
-                }
+                    Outcome::Refused(error) => return Err(error),
+                },
+                Verdict::Hold { .. }
+                | Verdict::Propose { .. }
+                | Verdict::RolledBack { .. }
+                | Verdict::Resolve(_) => {}
             }
-            self.give_up(facts, &verdict).await?;
+            self.give_up(facts, &verdict, now).await?;
+            self.end_undone(facts, &verdict, now).await?;
             self.tell(facts, &verdict, now).await?;
             return Ok(verdict);
         }
-        Err(Error::Later("the target was taken by somebody else again and again".to_owned()))
+        Err(Error::Later("the target was changed by somebody else again and again".to_owned()))
     }
 
     /// Asks and looks until there is a verdict.
     async fn conclude(&self, facts: &mut Facts, invocation: &Invocation) -> Result<Verdict> {
+        let policy = &self.config.policy;
         loop {
-            match decide(facts, &self.config.policy, invocation.now) {
+            match decide(facts, policy, invocation.now) {
                 Step::Settled(verdict) => return Ok(verdict),
                 Step::Look(question) => {
-                    Box::pin(observe::answer(self.clients().await, facts, question, invocation)).await?;
+                    Box::pin(observe::answer(self.clients().await, facts, question, policy, invocation))
+                        .await?;
                 }
             }
         }
+    }
+
+    async fn roll_back(
+        &self,
+        facts: &Facts,
+        verdict: &Verdict,
+        rollback: &Rollback,
+        now: Timestamp,
+    ) -> Result<Outcome> {
+        let clients = self.clients().await;
+        let rules = facts.rules.clone().unwrap_or_default();
+        // A person who asks for it need not wait for a cooldown, and may undo what is still being watched; a stack is
+        // brought on in the next way when the first has failed.
+        let asked = matches!(facts.cause, Cause::Request(_) | Cause::Stack(_));
+        let lease = facts.world.as_ref().and_then(|world| world.memory.lease.as_ref());
+        let order = Order {
+            rollback,
+            incident: &incident(facts, verdict),
+            rules: &rules.policy,
+            timers: &self.config.timers_queue,
+            over: lease.filter(|_| asked).map(|lease| lease.owner.as_str()),
+        };
+        act::roll_back(clients, &order, now).await
     }
 
     /// Publishes the notice, records what people were told, and closes the claim, in this order: whatever is cut off
     /// is done again, and the same notice twice is one notice to its readers.
     async fn tell(&self, facts: &Facts, verdict: &Verdict, now: Timestamp) -> Result<()> {
-        let clients = self.clients().await;
+        let ledger = &self.clients().await.ledger;
+        // Who asks by hand is answered; others hear of it when something was done.
+        let is_answer = matches!(facts.cause, Cause::Request(_));
         let notice = tell::notice(facts, &self.config.policy, verdict, now);
         match verdict {
-            Verdict::Resolve(recovery) => {
+            Verdict::Resolve(incident) => {
                 self.publish(&notice).await?;
-                self.close_operation(recovery, now).await?;
-                let resolved = Incident {
-                    state: State::Resolved,
-                    revision: notice.revision,
-                    ..recovery.incident.clone()
-                };
-                clients.ledger.record(&resolved, now).await
+                let resolved =
+                    Incident { state: State::Resolved, revision: notice.revision, ..incident.clone() };
+                return ledger.record(&resolved, now).await;
             }
-            Verdict::Hold { why: Held::SetByHand, .. } => {
+            Verdict::Hold { .. } | Verdict::Propose { .. } if is_answer => return Ok(()),
+            Verdict::Hold { why: Held::SetByHand, .. }
+            | Verdict::RollBack(_)
+            | Verdict::RolledBack { .. } => {
                 self.publish(&notice).await?;
-                clients.ledger.complete(&facts.claim_key(), "a test", now).await
             }
-            Verdict::Hold { .. } | Verdict::Propose(_) => {
-                clients.ledger.record(&incident(facts, verdict), now).await?;
+            Verdict::Hold { .. } | Verdict::Propose { .. } => {
+                ledger.record(&incident(facts, verdict), now).await?;
                 self.publish(&notice).await?;
-                clients.ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await
             }
-            Verdict::RollBack(_) | Verdict::RolledBack(_) => {
-                self.publish(&notice).await?;
-                clients.ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await
-            }
-            Verdict::Ignore(_) => Ok(()),
+            Verdict::Ignore(_) | Verdict::HandOver { .. } => return Ok(()),
         }
+        if facts.claim.is_some() {
+            ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await?;
+        }
+        Ok(())
     }
 
-    /// An operation that was begun for this change, and that the verdict no longer wants, ends here. Where the service
-    /// was not touched since, it changed nothing; where somebody deployed, it may have, so what it learnt is kept.
-    async fn give_up(&self, facts: &Facts, verdict: &Verdict) -> Result<()> {
-        let (Verdict::Hold { target: Some(target), .. } | Verdict::Propose(Rollback { target, .. })) =
-            verdict
+    /// An operation that was begun for this cause, and that the verdict no longer wants, ends here. Where the target
+    /// was not touched since, it changed nothing; where somebody changed it, it may have, so what it learnt is kept.
+    async fn give_up(&self, facts: &Facts, verdict: &Verdict, now: Timestamp) -> Result<()> {
+        let (Verdict::Hold { target: Some(target), .. }
+        | Verdict::Propose { rollback: Rollback { target, .. }, .. }) = verdict
         else {
             return Ok(());
         };
         let own = decision::operation_id(facts, target);
-        let operation = facts.scene.as_ref().and_then(|scene| scene.memory.operation(&own));
+        let operation = facts.world.as_ref().and_then(|world| world.memory.operation(&own));
         let Some(operation) = operation.filter(|operation| operation.end.is_none()) else {
             return Ok(());
         };
         let ledger = &self.clients().await.ledger;
         if matches!(verdict, Verdict::Hold { why: Held::Overtaken { .. }, .. }) {
-            ledger.superseded(target, operation).await
+            ledger.finish(target, operation, End::Superseded, now).await
         } else {
             ledger.refused(target, operation).await
         }
     }
 
-    /// Tells that the case failed, under the alarm's own incident, so that its end takes this back, too.
+    /// The operation that was taken back by hand is over.
+    async fn end_undone(&self, facts: &Facts, verdict: &Verdict, now: Timestamp) -> Result<()> {
+        let (Verdict::RollBack(Rollback { target, .. }) | Verdict::RolledBack { target, .. }) = verdict
+        else {
+            return Ok(());
+        };
+        match undone(facts) {
+            Some(undone) => self.clients().await.ledger.finish(target, undone, End::Superseded, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells that the case failed, under its own incident, so that its end takes this back, too.
     async fn tell_failure(&self, facts: &Facts, error: &Error) -> Result<()> {
         self.publish(&tell::failure(facts, &self.config.policy, error)).await?;
         let ledger = &self.clients().await.ledger;
         let known = ledger.incident(&facts.incident_key()).await?;
-        let told = millis(facts.change.changed_at);
-        if known.is_none_or(|known| known.revision < told) {
+        let at = facts.cause.at();
+        if known.is_none_or(|known| known.revision < millis(at)) {
             let incident = Incident {
                 key: facts.incident_key(),
                 state: State::Firing,
-                revision: told,
+                revision: millis(at),
                 target: String::new(),
                 operation: None,
-                opened: facts.change.changed_at,
+                opened: at,
             };
-            ledger.record(&incident, facts.change.changed_at).await?;
+            ledger.record(&incident, at).await?;
         }
         Ok(())
-    }
-
-    async fn close_operation(&self, recovery: &Recovery, now: Timestamp) -> Result<()> {
-        let (Some(operation), Ok(target)) = (&recovery.operation, recovery.incident.target.parse()) else {
-            return Ok(());
-        };
-        let ledger = &self.clients().await.ledger;
-        if recovery.proved {
-            ledger.recovered(&target, operation, now).await
-        } else {
-            ledger.superseded(&target, operation).await
-        }
     }
 
     async fn publish(&self, notice: &Notice) -> Result<()> {
@@ -287,30 +363,40 @@ impl AlarmRollback {
     }
 }
 
-/// The incident that this change opens or goes on with.
+/// The operation that a request by hand undoes.
+fn undone(facts: &Facts) -> Option<&shared::ledger::operation::Operation> {
+    let Cause::Request(request) = &facts.cause else {
+        return None;
+    };
+    let Wanted::Undo(id) = &request.wanted else {
+        return None;
+    };
+    facts.world.as_ref()?.memory.operation(id).filter(|operation| operation.end.is_none())
+}
+
+/// The incident that this cause opens or goes on with.
 fn incident(facts: &Facts, verdict: &Verdict) -> Incident {
     let (target, operation) = match verdict {
-        Verdict::RollBack(rollback) | Verdict::RolledBack(rollback) => {
-            (Some(&rollback.target), Some(rollback.operation.clone()))
-        }
-        Verdict::Propose(rollback) => (Some(&rollback.target), None),
-        // A rollback that this alarm began before stays the one that its end closes.
+        Verdict::RollBack(rollback) => (Some(&rollback.target), Some(rollback.operation.clone())),
+        Verdict::RolledBack { target, operation } => (Some(target), Some(operation.id.clone())),
+        Verdict::Propose { rollback, .. } => (Some(&rollback.target), None),
+        // A rollback that was begun for it before stays the one that its end closes.
         Verdict::Hold { target, .. } => (target.as_ref(), open_operation(facts)),
-        Verdict::Ignore(_) | Verdict::Resolve(_) => (None, None),
+        Verdict::Ignore(_) | Verdict::Resolve(_) | Verdict::HandOver { .. } => (None, None),
     };
-    let change = &facts.change;
+    let at = facts.cause.at();
     Incident {
         key: facts.incident_key(),
         state: State::Firing,
-        revision: millis(change.changed_at),
+        revision: millis(at),
         target: target.map(ToString::to_string).unwrap_or_default(),
         operation,
-        opened: change.changed_at,
+        opened: at,
     }
 }
 
 fn open_operation(facts: &Facts) -> Option<String> {
-    let operations = &facts.scene.as_ref()?.memory.operations;
+    let operations = &facts.world.as_ref()?.memory.operations;
     let key = facts.incident_key();
     operations
         .iter()
@@ -322,13 +408,16 @@ fn millis(time: Timestamp) -> u64 {
     u64::try_from(time.as_millisecond()).unwrap_or_default()
 }
 
-/// One report for an event of several alarms, which SNS does not send today but may by its contract.
+/// One report for an event of several causes.
 fn together(reports: &[Report]) -> Report {
     let all: Vec<_> = reports
         .iter()
         .map(|report| json!({"outcome": report.outcome(), "reason": report.reason()}))
         .collect();
-    Report::new("several", "", format!("{} alarm changes were dealt with", all.len()))
-        .record("changes", &all)
+    Report::new("several", "", format!("{} causes were dealt with", all.len()))
+        .record("causes", &all)
         .answering(json!(all))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What is asked by hand. A person decided, so there is no blame to find and no cooldown to wait for; what would
+//! make things worse is refused all the same.
+
+use jiff::Timestamp;
+use shared::tags::Mode;
+
+use super::guard::unsafe_now;
+use super::plan::{Ask, Wish};
+use super::{Asked, Facts, Held, Ignored, Policy, Question, Rollback, Verdict, Withheld};
+use crate::cause::{Request, Wanted};
+use crate::facts::World;
+
+pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
+    if policy.mode == Mode::Off {
+        return Ok(Verdict::Ignore(Ignored::Off));
+    }
+    let target = &request.target;
+    let world = match super::watched(facts, target, policy)? {
+        Ok(world) => world,
+        Err(why) => return Ok(Verdict::Ignore(why)),
+    };
+    let rules = &facts.rules.as_ref().ok_or(Question::Rules)?.policy;
+    let hold = |why| Ok(Verdict::Hold { target: Some(target.clone()), why });
+
+    let id = super::operation_id(facts, target);
+    let own = super::open(world, &id);
+    if let Some(verdict) = super::resumed(target, world, own) {
+        return Ok(verdict);
+    }
+    if let Some(why) = in_progress(request, world, &id, now) {
+        return hold(why);
+    }
+    let wish = match &request.wanted {
+        Wanted::Previous => Wish::Previous,
+        Wanted::Revision(revision) => Wish::Revision(revision.clone()),
+        Wanted::At(at) => Wish::At(*at),
+        Wanted::Undo(operation) => match world.memory.operation(operation) {
+            Some(operation) => Wish::Revision(operation.from.clone()),
+            None => return hold(Held::NoOperation { id: operation.clone() }),
+        },
+    };
+    let ask = Ask { wish: &wish, own, rules, now };
+    let mut plan = match super::planned(world, &ask)? {
+        Ok(plan) => plan,
+        Err(why) => return hold(why),
+    };
+    // What an undone rollback returned to is not bad: somebody wants back to what it left.
+    plan.blames &= !matches!(request.wanted, Wanted::Undo(_));
+    if let Some(why) = unsafe_now(world, now) {
+        return hold(why);
+    }
+    let production = rules.is_production(&policy.environment);
+    if !request.dry_run && production && !request.confirmed {
+        return hold(Held::Unconfirmed);
+    }
+    let rollback = Rollback {
+        operation: id,
+        target: target.clone(),
+        plan,
+        began: own.map_or(now, |operation| operation.began),
+        asked_by: Some(request.by.clone().unwrap_or_else(|| "somebody".to_owned())),
+    };
+    Ok(if request.dry_run {
+        Verdict::Propose { rollback, withheld: Withheld::DryRun }
+    } else {
+        Verdict::RollBack(rollback)
+    })
+}
+
+/// Whether a rollback is under way that is not the one to undo.
+fn in_progress(request: &Request, world: &World, own: &str, now: Timestamp) -> Option<Held> {
+    let lease = world.memory.lease_at(now).filter(|lease| lease.owner != own)?;
+    let holder = world.memory.operation(&lease.owner)?;
+    let undone = matches!(&request.wanted, Wanted::Undo(id) if *id == holder.id);
+    (holder.is_running(now) && !undone)
+        .then(|| Held::InProgress { operation: holder.id.clone(), began: holder.began })
+}
