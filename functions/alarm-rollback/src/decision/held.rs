@@ -156,6 +156,11 @@ pub enum Held {
         /// Its ARN.
         task_definition: String,
     },
+    /// The task definition that CodeDeploy would return to was deregistered.
+    Deregistered {
+        /// Its ARN.
+        task_definition: String,
+    },
     /// An image of the task definition to return to is not there any more.
     ImageGone {
         /// The task definition's ARN.
@@ -298,6 +303,11 @@ impl fmt::Display for Held {
             Self::Gone { task_definition } => {
                 write!(f, "ECS does not know the task definition {} (any more)", short(task_definition))
             }
+            Self::Deregistered { task_definition } => write!(
+                f,
+                "{} was deregistered, and the application specification to return to names it",
+                short(task_definition)
+            ),
             Self::ImageGone { task_definition, image } => write!(
                 f,
                 "{} cannot be deployed: its image {image} is not in the registry any more",
@@ -335,6 +345,7 @@ impl Held {
             | Self::NoHistory
             | Self::Unfinished { .. }
             | Self::Gone { .. }
+            | Self::Deregistered { .. }
             | Self::ImageGone { .. }
             | Self::SecretGone { .. }
             | Self::PortMismatch { .. }
@@ -388,7 +399,7 @@ impl Held {
                 "Roll it back by the means it is deployed with, if its last deployment is to blame.".to_owned()
             }
             Self::OwnerInProgress { .. } => {
-                "Watch the stack; if its update is to blame, cancel it: aws cloudformation cancel-update-stack."
+                "Watch the stack; an update that is to blame can be cancelled while it is UPDATE_IN_PROGRESS: aws cloudformation cancel-update-stack."
                     .to_owned()
             }
             Self::NoService => format!("Mend the alarm's tag {} or its dimensions.", tags::TARGET),
@@ -421,6 +432,7 @@ impl Held {
                 "Deploy a revision that you know to be good, by hand and now.".to_owned()
             }
             Self::Gone { .. }
+            | Self::Deregistered { .. }
             | Self::ImageGone { .. }
             | Self::SecretGone { .. }
             | Self::PortMismatch { .. }

@@ -82,7 +82,11 @@ pub(super) fn plan(scene: &Scene, memory: &Memory, ask: &Ask<'_>) -> Asked<Resul
         let Some(record) = record else {
             return Ok(Err(Held::NoDeployment));
         };
-        return Ok(code_deploy::plan(record, &service.task_definition, memory, ask).map_err(Held::CodeDeploy));
+        let plan = match code_deploy::plan(record, &service.task_definition, memory, ask) {
+            Ok(plan) => plan,
+            Err(why) => return Ok(Err(Held::CodeDeploy(why))),
+        };
+        return by_code_deploy(service, scene, plan);
     }
     if let Some(fired_at) = ask.wish.fired_at()
         && let Some(why) = blame::acquit(service, scene, memory, fired_at, ask)
@@ -111,6 +115,22 @@ pub(super) fn plan(scene: &Scene, memory: &Memory, ask: &Ask<'_>) -> Asked<Resul
         }));
     }
     deploy(service, scene, chosen, ask)
+}
+
+/// What CodeDeploy is told to deploy must be fit for it. A copy would need an application specification of its own.
+fn by_code_deploy(service: &Service, scene: &Scene, mut plan: Plan) -> Asked<Result<Plan, Held>> {
+    if !matches!(plan.act, Act::CreateDeployment { .. }) {
+        return Ok(Ok(plan));
+    }
+    let fit = match deployable::check(service, scene, &plan.to, &BTreeMap::new())? {
+        Ok(fit) => fit,
+        Err(why) => return Ok(Err(why)),
+    };
+    if fit.copy.is_some() {
+        return Ok(Err(Held::Deregistered { task_definition: plan.to }));
+    }
+    plan.notes.extend(fit.unchecked);
+    Ok(Ok(plan))
 }
 
 /// A completed deployment is taken back by deploying what was good.

@@ -8,7 +8,7 @@ use super::truth::{incident, operation, tag};
 use super::*;
 use crate::cases::{ago, td};
 use crate::cause::{Cause, StackChange};
-use crate::facts::service::Controller;
+use crate::facts::service::{Controller, Found, Standing};
 use crate::facts::{self, World, alias, code_deploy, stack};
 
 rules! {
@@ -74,6 +74,22 @@ fn a_service_that_codedeploy_deploys_is_rolled_back_by_codedeploy() -> Vec<Case>
             "it was begun and cut off",
             cut_off,
             "web:7 -> web:6: tell CodeDeploy to deploy to web (chosen when this operation was begun)",
+        ),
+        when(
+            "what it would return to was deregistered",
+            |truth| {
+                by_code_deploy(code_deploy::Status::Succeeded)(truth);
+                truth.definition(6).standing = Standing::Inactive;
+            },
+            "hold: web:6 was deregistered, and the application specification to return to names it",
+        ),
+        when(
+            "what it would return to has lost its image",
+            |truth| {
+                by_code_deploy(code_deploy::Status::Succeeded)(truth);
+                truth.definition(6).images[0].found = Found::Gone;
+            },
+            "hold: web:6 cannot be deployed: its image ",
         ),
         when(
             "its stack is being updated",

@@ -51,7 +51,7 @@ variants!(Held, held, HELD:
     NoTarget ManyTargets MalformedTarget SetByHand Stale InProgress Unfinished Cleared Cooldown TooMany Overtaken
     Unsafe Unconfirmed NoOperation NoService NotActive Controller OwnerInProgress ScaledToZero NoDeployment TooOld
     FiringBefore OwnRollback EcsRollingBack EcsRolledBack EcsRollbackFailed Stopped UnknownDeployment SameCode
-    FixOnItsWay NoHistory Moving NothingGood NotARevision RunsAlready NothingRanThen Gone ImageGone SecretGone
+    FixOnItsWay NoHistory Moving NothingGood NotARevision RunsAlready NothingRanThen Gone Deregistered ImageGone SecretGone
     PortMismatch NotForFargate CodeDeploy Alias Stack);
 
 #[test]
