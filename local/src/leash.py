@@ -19,7 +19,7 @@ def end_with_the_holder():
 
 
 def name_services_as_aws_does(known):
-    """AWS checks an action on an ECS service against the service's ARN (Service Authorization Reference, Amazon
+    """AWS checks an action on an ECS service or task against its own ARN (Service Authorization Reference, Amazon
     ECS). MiniStack 1.5.33 checks any ECS request that names a cluster against the cluster's, so that a policy
     written for AWS would be refused and one that AWS refuses would pass."""
 
@@ -30,6 +30,12 @@ def name_services_as_aws_does(known):
             except ValueError:
                 request = {}
             names = request.get("services") or [request.get("service") or request.get("serviceName")]
+            tasks = request.get("tasks")
+            if tasks:
+                if tasks[0].startswith("arn:"):
+                    return tasks[0]
+                cluster = (request.get("cluster") or "default").rsplit("/", 1)[-1]
+                return f"arn:aws:ecs:{region}:{account_id}:task/{cluster}/{tasks[0]}"
             revisions = request.get("serviceRevisionArns") or request.get("serviceDeploymentArns")
             if revisions:
                 return revisions[0]

@@ -1,5 +1,6 @@
 //! The template against the code, in both directions; and the tree against its own rules.
 
+mod alarms;
 mod template;
 mod tree;
 
@@ -15,7 +16,7 @@ use template::Template;
 type Test = fn() -> anyhow::Result<()>;
 
 /// Name and test, in the order in which they are run.
-pub(crate) const TESTS: [(&str, Test); 8] = [
+pub(crate) const TESTS: [(&str, Test); 18] = [
     ("the_template_sets_exactly_the_variables_that_the_code_reads", variables),
     ("the_template_grants_exactly_the_actions_that_the_code_calls", permissions),
     ("nothing_is_granted_on_everything_that_can_be_granted_on_less", resources),
@@ -24,14 +25,37 @@ pub(crate) const TESTS: [(&str, Test); 8] = [
     ("decisions_are_pure", tree::decisions_are_pure),
     ("functions_do_not_know_one_another", tree::functions_are_apart),
     ("every_event_in_the_corpus_is_json_and_the_build_is_never_cached", tree::corpus_and_settings),
+    ("alarms::every_alarm_says_what_it_is_about", alarms::every_alarm_says_what_it_is_about),
+    ("alarms::every_alarm_is_described", alarms::every_alarm_is_described),
+    ("alarms::no_two_services_share_an_alarm", alarms::no_two_services_share_an_alarm),
+    ("alarms::every_parameter_is_used_and_described", alarms::every_parameter_is_used_and_described),
+    (
+        "alarms::the_defaults_are_the_figures_of_the_runbooks",
+        alarms::the_defaults_are_the_figures_of_the_runbooks,
+    ),
+    ("alarms::what_a_service_lacks_gets_no_alarm", alarms::what_a_service_lacks_gets_no_alarm),
+    ("alarms::what_is_given_by_half_is_refused", alarms::what_is_given_by_half_is_refused),
+    (
+        "alarms::every_calculation_is_one_that_cloudwatch_takes",
+        alarms::every_calculation_is_one_that_cloudwatch_takes,
+    ),
+    (
+        "alarms::a_service_is_not_blamed_for_its_neighbours",
+        alarms::a_service_is_not_blamed_for_its_neighbours,
+    ),
+    (
+        "alarms::an_alarm_on_lines_reads_what_their_filter_counts",
+        alarms::an_alarm_on_lines_reads_what_their_filter_counts,
+    ),
 ];
 
 type Reader = fn(&Env<'_>) -> Result<()>;
 
 /// Every function by its folder, with its settings' reader: the reader is its own oracle.
-fn readers() -> [(&'static str, Reader); 2] {
+fn readers() -> [(&'static str, Reader); 3] {
     [
         ("alarm-rollback", |env| alarm_rollback::Config::read(env).map(drop)),
+        ("deployment-watch", |env| deployment_watch::Config::read(env).map(drop)),
         ("notification-fanout", |env| notification_fanout::Config::read(env).map(drop)),
     ]
 }
@@ -59,12 +83,7 @@ fn variables() -> anyhow::Result<()> {
 }
 
 fn value_of(name: &str) -> String {
-    match name {
-        "MODE" => "act",
-        name if name.ends_with("_MINUTES") => "15",
-        _ => "value",
-    }
-    .to_owned()
+    if name == "MODE" { "act" } else { "value" }.to_owned()
 }
 
 fn permissions() -> anyhow::Result<()> {
@@ -86,11 +105,21 @@ fn permissions() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Actions that know no resources, by the service authorization reference.
-const WITHOUT_RESOURCES: [&str; 5] = [
+/// Actions that know no resources, by the service authorization reference, or none for the way they are called.
+const WITHOUT_RESOURCES: [&str; 15] = [
+    "cloudformation:ListStacks",
     "cloudwatch:DescribeAlarms",
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:ListDeploymentTargets",
+    "codedeploy:ListDeployments",
+    "codedeploy:StopDeployment",
     "ecs:DescribeTaskDefinition",
+    "ecs:ListClusters",
+    "ecs:ListServices",
     "ecs:ListTaskDefinitions",
+    "ecs:ListTasks",
+    "ecs:RegisterTaskDefinition",
+    "ssm:DescribeParameters",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 ];

@@ -1,5 +1,8 @@
 //! The deployed template: real alarms, topics and queues of local AWS, IAM enforced, receivers over TLS.
 
+mod by_hand;
+mod pack;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
@@ -11,15 +14,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use local::receiver::{Answer, Request};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use shared::ledger::operation::End;
+use shared::ledger::revision::{Revision, Standing};
 
+use crate::rig::fact;
 use crate::stage::{PATIENCE, SIGNING_KEY, Stage, Test};
 use crate::world::{By, World, notices, now, settled};
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 10] = [
+    let tests: [(&str, Test); 11] = [
         ("nobody_without_permission_gets_an_answer", |stage| enforced(stage).boxed_local()),
         ("a_real_alarm_rolls_a_bad_deployment_back_and_everybody_hears_of_it_once", |stage| {
             story(stage).boxed_local()
+        }),
+        ("an_alarm_that_is_ok_again_closes_the_rollback_with_one_notice", |stage| {
+            closed(stage).boxed_local()
         }),
         ("the_same_alarm_ten_times_at_once_is_one_rollback_and_one_notice", |stage| ten(stage).boxed_local()),
         ("a_second_alarm_for_the_same_service_does_nothing_more_and_says_why", |stage| {
@@ -38,7 +47,8 @@ pub(crate) fn tests() -> Vec<(String, Test)> {
         }),
         ("every_event_of_the_corpus_is_answered", |stage| corpus(stage).boxed_local()),
     ];
-    tests.into_iter().map(|(name, test)| (format!("deployed::{name}"), test)).collect()
+    let tests = tests.into_iter().chain(by_hand::TESTS).chain(pack::TESTS);
+    tests.map(|(name, test)| (format!("deployed::{name}"), test)).collect()
 }
 
 async fn enforced(stage: &Stage) -> anyhow::Result<()> {
@@ -83,15 +93,38 @@ async fn story(stage: &Stage) -> anyhow::Result<()> {
         "no fallback text: {message}"
     );
 
+    Ok(())
+}
+
+async fn closed(stage: &Stage) -> anyhow::Result<()> {
+    let world = World::new(stage, "closed-web").await?;
+    let alarm = world.alarm("errors", true).await?;
+    alarm.measure(9.0).await?;
+    world.notices(1).await?;
     alarm.set(StateValue::Ok).await?;
+
     let heard = world.notices(2).await?;
-    ensure!(heard[1]["state"] == "resolved", "{}", heard[1]);
+    let (opened, closing) = (&heard[0], &heard[1]);
+    ensure!(closing["state"] == "resolved" && closing["source"] == "deployment-watch", "{closing:#}");
     ensure!(
-        heard[1]["incident"] == heard[0]["incident"],
-        "the end belongs to the same incident: {}",
-        heard[1]
+        closing["title"] == "demo/closed-web is healthy again: rolled back to closed-web:1",
+        "{closing:#}"
     );
-    ensure!(heard[1]["revision"].as_u64() > heard[0]["revision"].as_u64(), "{}", heard[1]);
+    ensure!(closing["incident"] == opened["incident"], "the end belongs to the same incident: {closing:#}");
+    ensure!(closing["revision"].as_u64() > opened["revision"].as_u64(), "{closing:#}");
+    ensure!(fact(closing, "From") == Some("closed-web:2"), "{closing:#}");
+    ensure!(fact(closing, "To") == Some("closed-web:1"), "{closing:#}");
+    let summary = closing["summary"].as_str().unwrap_or_default();
+    ensure!(summary.contains("and the alarm OK ") && summary.ends_with("s after it fired."), "{summary}");
+
+    let memory = world.memory().await?;
+    let good = |known: &Revision| known.standing == Standing::Good && known.arn.ends_with("/closed-web:1");
+    ensure!(memory.revisions.iter().any(good), "the revision is not remembered as good: {memory:?}");
+    ensure!(memory.operations.len() == 1 && memory.operations[0].end == Some(End::Recovered), "{memory:?}");
+    // Neither the alarm's own OK nor a second look says it again.
+    settled(stage, "quiet-after-the-end").await?;
+    let heard = world.notices(2).await?;
+    ensure!(heard.len() == 2, "people heard {} different things: {heard:#?}", heard.len());
     Ok(())
 }
 
@@ -288,9 +321,11 @@ async fn dead_letter(stage: &Stage, word: &str) -> anyhow::Result<aws_sdk_sqs::t
 }
 
 async fn corpus(stage: &Stage) -> anyhow::Result<()> {
-    for (folder, function) in
-        [("alarm-rollback", "AlarmRollbackFunction"), ("notification-fanout", "NotificationFanoutFunction")]
-    {
+    for (folder, function) in [
+        ("alarm-rollback", "AlarmRollbackFunction"),
+        ("deployment-watch", "DeploymentWatchFunction"),
+        ("notification-fanout", "NotificationFanoutFunction"),
+    ] {
         for (name, event) in Stage::events(folder)? {
             let answer = stage.invoke(function, &event).await?;
             if let Err(error) = answer {

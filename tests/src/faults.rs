@@ -2,6 +2,8 @@
 
 mod fanout;
 mod rollback;
+mod throttled;
+mod watch;
 
 use std::path::Path;
 
@@ -12,12 +14,22 @@ use local::runtime_api::Function;
 use crate::stage::{PATIENCE, Stage, Test};
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests = rollback::TESTS.into_iter().chain(fanout::TESTS);
+    let tests = rollback::TESTS.into_iter().chain(throttled::TESTS).chain(watch::TESTS).chain(fanout::TESTS);
     tests.map(|(name, test)| (format!("faults::{name}"), test)).collect()
 }
 
 /// A function's binary under the double of the platform, with the settings of the deployed one.
 pub(crate) async fn spawn(stage: &Stage, binary: &Path, endpoint: &str) -> anyhow::Result<Function> {
+    spawn_with(stage, binary, endpoint, &[]).await
+}
+
+/// The same with other settings in place of some.
+pub(crate) async fn spawn_with(
+    stage: &Stage,
+    binary: &Path,
+    endpoint: &str,
+    settings: &[(&'static str, String)],
+) -> anyhow::Result<Function> {
     let roots = stage.deployment.folder.join("roots.pem");
     let environment = [
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -28,17 +40,17 @@ pub(crate) async fn spawn(stage: &Stage, binary: &Path, endpoint: &str) -> anyho
         ("SSL_CERT_FILE", roots.to_string_lossy().into_owned()),
         ("ENVIRONMENT", "dev".to_owned()),
         ("MODE", "act".to_owned()),
-        ("ATTRIBUTION_WINDOW_MINUTES", "60".to_owned()),
-        ("STALE_AFTER_MINUTES", "15".to_owned()),
-        ("COOLDOWN_MINUTES", "60".to_owned()),
         ("CLUSTERS", "*".to_owned()),
+        ("FUNCTIONS", "*".to_owned()),
+        ("STACKS", "*".to_owned()),
+        ("TIMERS_QUEUE_URL", stage.output("TimersUrl")?.to_owned()),
         ("LEDGER_TABLE", stage.output("LedgerTable")?.to_owned()),
         ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
         ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),
         ("NOTICES_QUEUE_URL", stage.output("NoticesQueueUrl")?.to_owned()),
         ("DEAD_LETTERS_URL", stage.output("NoticesDeadLettersUrl")?.to_owned()),
     ];
-    Function::spawn(binary, environment).await
+    Function::spawn(binary, environment.into_iter().chain(settings.iter().cloned())).await
 }
 
 /// Waits until the nth call has come as far as the fault lets it.

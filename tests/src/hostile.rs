@@ -16,8 +16,9 @@ use crate::stage::{SIGNING_KEY, Stage, Test};
 const INPUTS: usize = 1_000;
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 2] = [
+    let tests: [(&str, Test); 3] = [
         ("alarm_rollback_answers_1000_hostile_inputs", |stage| alarm_rollback(stage).boxed_local()),
+        ("deployment_watch_answers_1000_hostile_inputs", |stage| deployment_watch(stage).boxed_local()),
         ("notification_fanout_answers_1000_hostile_inputs", |stage| notification_fanout(stage).boxed_local()),
     ];
     tests.into_iter().map(|(name, test)| (format!("hostile::{name}"), test)).collect()
@@ -28,6 +29,14 @@ async fn alarm_rollback(stage: &Stage) -> anyhow::Result<()> {
     let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
     let function = spawn(stage, &stage.alarm_rollback, aws.url()).await?;
     answered(&function, &Stage::events("alarm-rollback")?).await?;
+    ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
+    Ok(())
+}
+
+async fn deployment_watch(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.deployment_watch, aws.url()).await?;
+    answered(&function, &Stage::events("deployment-watch")?).await?;
     ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! - [`contract`]: the template against the code, and the tree against its own rules. Needs nothing.
 //! - [`hostile`]: the binaries, driven as the platform drives them, with whatever anybody could send.
 //! - [`deployed`]: the deployed template on local AWS, with IAM enforced and receivers over TLS.
+//! - [`recorded`]: the binaries with recorded answers for what local AWS lacks.
+//! - [`storm`]: the binaries, eight at once, under 400 events within a second.
 //! - [`faults`]: the binaries behind a proxy that throttles, denies, cuts and repeats, and killed at every call.
 //!
 //! The tests run one after another: they share one deployment and two cores.
@@ -11,7 +13,10 @@ mod contract;
 mod deployed;
 mod faults;
 mod hostile;
+mod recorded;
+mod rig;
 mod stage;
+mod storm;
 mod world;
 
 use std::process::ExitCode;
@@ -36,23 +41,23 @@ fn main() -> anyhow::Result<ExitCode> {
             Trial::test(format!("contract::{name}"), move || test().map_err(|error| told(&error)))
         })
         .collect();
-    trials.extend([deployed::tests(), faults::tests(), hostile::tests()].into_iter().flatten().map(
-        |(name, test)| {
-            let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
-            Trial::test(name, move || {
-                runtime.block_on(async {
-                    let mut stage = stage.lock().await;
-                    if stage.is_none() {
-                        *stage = Some(Stage::set().await.map_err(|error| told(&error))?);
-                    }
-                    match stage.as_ref() {
-                        Some(stage) => test(stage).await.map_err(|error| told(&error)),
-                        None => Err("the stage is not set".into()),
-                    }
-                })
+    let of_the_stage =
+        [deployed::tests(), recorded::tests(), storm::tests(), faults::tests(), hostile::tests()];
+    trials.extend(of_the_stage.into_iter().flatten().map(|(name, test)| {
+        let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
+        Trial::test(name, move || {
+            runtime.block_on(async {
+                let mut stage = stage.lock().await;
+                if stage.is_none() {
+                    *stage = Some(Stage::set().await.map_err(|error| told(&error))?);
+                }
+                match stage.as_ref() {
+                    Some(stage) => test(stage).await.map_err(|error| told(&error)),
+                    None => Err("the stage is not set".into()),
+                }
             })
-        },
-    ));
+        })
+    }));
 
     trials.retain(|trial| {
         filters.is_empty() || filters.iter().any(|filter| trial.name().contains(filter.as_str()))

@@ -10,6 +10,7 @@ use local::deployment::{Deployment, Options};
 use local::progress::Progress;
 use local::{build, setup};
 use serde_json::{Value, json};
+use shared::ledger::Ledger;
 
 /// How long anything that happens by itself may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,12 +24,17 @@ pub(crate) type Test = for<'a> fn(&'a Stage) -> futures_util::future::LocalBoxFu
 pub(crate) struct Stage {
     pub(crate) deployment: Deployment,
     pub(crate) alarm_rollback: PathBuf,
+    pub(crate) deployment_watch: PathBuf,
     pub(crate) notification_fanout: PathBuf,
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
     pub(crate) sns: aws_sdk_sns::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
+    /// What Watchkeeper remembers.
+    pub(crate) ledger: Ledger,
 }
 
 /// The channels of all tests: two that answer, and two whose answers a test may choose.
@@ -55,14 +61,19 @@ impl Stage {
         let tools = setup::tools(&progress).await?;
         let build = build::functions(&tools, &progress).await?;
         let config = &deployment.config;
+        let table = deployment.output("LedgerTable")?;
         Ok(Self {
             alarm_rollback: build.binary("AlarmRollback"),
+            deployment_watch: build.binary("DeploymentWatch"),
             notification_fanout: build.binary("NotificationFanout"),
+            cloudformation: aws_sdk_cloudformation::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            ledger: Ledger::new(aws_sdk_dynamodb::Client::new(config), table),
             deployment,
         })
     }

@@ -5,11 +5,12 @@ use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricDatum, Stat
 use aws_sdk_ecs::types::{ContainerDefinition, Tag};
 use jiff::{Timestamp, Unit};
 use local::receiver::Request;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use shared::ledger::target::Memory;
 
 use crate::stage::{PATIENCE, Stage};
 
-const CLUSTER: &str = "demo";
+pub(crate) const CLUSTER: &str = "demo";
 
 pub(crate) struct World<'a> {
     stage: &'a Stage,
@@ -85,36 +86,15 @@ impl<'a> World<'a> {
 
     /// An alarm on a metric of its own, about this service; it publishes to the stack's topic if `wired`.
     pub(crate) async fn alarm(&self, name: &str, wired: bool) -> anyhow::Result<Alarm<'a>> {
-        let alarm = Alarm {
-            stage: self.stage,
-            name: format!("{}-{name}", self.service),
-            service: self.service.clone(),
-        };
-        let topic = wired.then(|| self.stage.output("AlarmsTopicArn").map(ToOwned::to_owned)).transpose()?;
-        let actions: Option<Vec<String>> = topic.map(|topic| vec![topic]);
-        self.stage
-            .cloudwatch
-            .put_metric_alarm()
-            .alarm_name(&alarm.name)
-            .namespace("Tests")
-            .metric_name(&alarm.name)
-            .set_dimensions(Some(self.dimensions()))
-            .statistic(Statistic::Maximum)
-            .period(60)
-            .evaluation_periods(1)
-            .threshold(5.0)
-            .comparison_operator(ComparisonOperator::GreaterThanThreshold)
-            .set_alarm_actions(actions.clone())
-            .set_ok_actions(actions)
-            .send()
-            .await?;
+        let alarm =
+            Alarm::of_service(self.stage, &format!("{}-{name}", self.service), CLUSTER, &self.service);
+        alarm.put(wired).await?;
         Ok(alarm)
     }
 
-    fn dimensions(&self) -> Vec<Dimension> {
-        [("ClusterName", CLUSTER), ("ServiceName", &self.service)]
-            .map(|(name, value)| Dimension::builder().name(name).value(value).build())
-            .into()
+    /// What is remembered of this service.
+    pub(crate) async fn memory(&self) -> anyhow::Result<Memory> {
+        recall(self.stage, &format!("ecs:{CLUSTER}/{}", self.service)).await
     }
 
     /// The notices about this service that reached the webhook so far, without repetitions of the same delivery.
@@ -123,10 +103,16 @@ impl<'a> World<'a> {
     }
 }
 
+/// What is remembered of a target, such as `ecs:demo/web`.
+pub(crate) async fn recall(stage: &Stage, target: &str) -> anyhow::Result<Memory> {
+    let target = target.parse().map_err(|problem: String| anyhow::anyhow!(problem))?;
+    Ok(stage.ledger.recall(&target).await?)
+}
+
 pub(crate) struct Alarm<'a> {
     stage: &'a Stage,
     pub(crate) name: String,
-    service: String,
+    dimensions: Vec<(&'static str, String)>,
 }
 
 /// How an alarm's change travels.
@@ -137,14 +123,51 @@ pub(crate) enum By {
     Sns,
 }
 
-impl Alarm<'_> {
+impl<'a> Alarm<'a> {
+    /// An alarm about a service. It is not there until it is put.
+    pub(crate) fn of_service(stage: &'a Stage, name: &str, cluster: &str, service: &str) -> Self {
+        Self::about(stage, name, &[("ClusterName", cluster), ("ServiceName", service)])
+    }
+
+    /// An alarm on a metric with these dimensions. It is not there until it is put.
+    pub(crate) fn about(stage: &'a Stage, name: &str, dimensions: &[(&'static str, &str)]) -> Self {
+        let dimensions = dimensions.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { stage, name: name.to_owned(), dimensions }
+    }
+
+    /// Makes the alarm; it publishes to the stack's topic if `wired`.
+    pub(crate) async fn put(&self, wired: bool) -> anyhow::Result<()> {
+        let topic = wired.then(|| self.stage.output("AlarmsTopicArn").map(ToOwned::to_owned)).transpose()?;
+        let actions: Option<Vec<String>> = topic.map(|topic| vec![topic]);
+        self.stage
+            .cloudwatch
+            .put_metric_alarm()
+            .alarm_name(&self.name)
+            .namespace("Tests")
+            .metric_name(&self.name)
+            .set_dimensions(Some(self.dimensions()))
+            .statistic(Statistic::Maximum)
+            .period(60)
+            .evaluation_periods(1)
+            .threshold(5.0)
+            .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+            .set_alarm_actions(actions.clone())
+            .set_ok_actions(actions)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    fn dimensions(&self) -> Vec<Dimension> {
+        let all = self.dimensions.iter();
+        all.map(|(name, value)| Dimension::builder().name(*name).value(value).build()).collect()
+    }
+
     /// Publishes metric data; local AWS then evaluates the alarm and tells its topic.
     pub(crate) async fn measure(&self, value: f64) -> anyhow::Result<()> {
-        let dimensions = [("ClusterName", CLUSTER), ("ServiceName", &self.service)]
-            .map(|(name, value)| Dimension::builder().name(name).value(value).build());
         let datum = MetricDatum::builder()
             .metric_name(&self.name)
-            .set_dimensions(Some(dimensions.into()))
+            .set_dimensions(Some(self.dimensions()))
             .value(value);
         self.stage.cloudwatch.put_metric_data().namespace("Tests").metric_data(datum.build()).send().await?;
         Ok(())
@@ -166,13 +189,17 @@ impl Alarm<'_> {
         // CloudWatch writes the offset without a colon.
         let time = at.round(Unit::Millisecond)?.to_string().replace('Z', "+0000");
         let reason = "Threshold Crossed: 1 datapoint [9.0] was greater than the threshold (5.0).";
+        let named: Map<String, Value> =
+            self.dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let listed: Vec<Value> =
+            self.dimensions.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
         let data = json!({
             "alarmName": self.name,
             "state": {"value": to, "reason": reason, "reasonData": "{\"version\":\"1.0\"}", "timestamp": time},
             "previousState": {"value": from},
             "configuration": {"metrics": [{"id": "m1", "returnData": true, "metricStat": {"stat": "Maximum", "period": 60,
                 "metric": {"namespace": "Tests", "name": self.name,
-                    "dimensions": {"ClusterName": CLUSTER, "ServiceName": self.service}}}}]},
+                    "dimensions": named}}}]},
         });
         Ok(match by {
             By::Direct => {
@@ -185,8 +212,7 @@ impl Alarm<'_> {
             By::Sns => {
                 let message = json!({"AlarmName": self.name, "AlarmArn": arn, "NewStateValue": to, "OldStateValue": from,
                     "NewStateReason": reason, "StateChangeTime": time, "Trigger": {"MetricName": self.name,
-                    "Namespace": "Tests", "Dimensions": [{"name": "ClusterName", "value": CLUSTER},
-                        {"name": "ServiceName", "value": self.service}]}});
+                    "Namespace": "Tests", "Dimensions": listed}});
                 json!({"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": topic, "Message": message.to_string()}}]})
             }
         })

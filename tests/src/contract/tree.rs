@@ -32,9 +32,11 @@ pub(super) fn actions_called(function: &str) -> anyhow::Result<BTreeSet<String>>
     }
     for file in sources(&place::root().join("shared/src"))? {
         let owner = if file.components().any(|part| part.as_os_str() == "ledger") { "ledger" } else { "" };
+        let module = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         for (name, actions) in by_function(&std::fs::read_to_string(file)?) {
             // A method of the ledger is called on it; `publish` is called on a notice of whatever name.
-            if text.contains(&format!("{owner}.{name}(")) {
+            // A function of a module is called by its path.
+            if text.contains(&format!("{owner}.{name}(")) || text.contains(&format!("{module}::{name}(")) {
                 called.extend(actions);
             }
         }

@@ -163,10 +163,10 @@ fn change(state: &mut State, operation: &str, form: &Form) -> Result<String, Ans
     let token = value(form, "ClientRequestToken");
     if let Some(token) = token {
         let letters = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !letters || token.len() > 128 || !token.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        if !letters || token.len() > 128 || !token.starts_with(|first: char| first.is_ascii_alphanumeric()) {
             return Err(invalid(format!(
                 "1 validation error detected: Value '{token}' at 'clientRequestToken' failed to satisfy constraint: \
-                 Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+                 Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
             )));
         }
         if let Some((_, before)) = state.tokens.iter().find(|(before, _)| before == token) {
