@@ -28,6 +28,7 @@ pub(crate) fn policy() -> Policy {
         clusters: "*".to_owned(),
         mode: Mode::Act,
         recovery: SignedDuration::from_mins(10),
+        unread: None,
         version: 3,
     }
 }

@@ -33,6 +33,8 @@ pub struct Policy {
     pub mode: Mode,
     /// How long after the rollback is deployed the alarm may take to be OK.
     pub recovery: SignedDuration,
+    /// Why the policy document could not be read; then its defaults hold.
+    pub unread: Option<String>,
     /// The version of the policy document; 0: none.
     pub version: i64,
 }

@@ -232,16 +232,18 @@ impl DeploymentWatch {
         }
     }
 
-    /// What holds. A document that cannot be understood must not keep people from hearing how a rollback ended, so the
-    /// defaults hold then; whoever acts refuses it and says so.
+    /// What holds. A document that cannot be read must not keep people from hearing how a rollback ended, so the
+    /// defaults hold then, and every notice says so; whoever acts refuses it.
     async fn policy(&self) -> Result<Policy> {
         let Config { environment, clusters, mode, .. } = &self.config;
-        let loaded = if *mode == Mode::Off {
-            policy::Loaded::default()
+        let (loaded, unread) = if *mode == Mode::Off {
+            (policy::Loaded::default(), None)
         } else {
             match policy::load(&self.clients().await.ssm, environment).await {
-                Ok(loaded) => loaded,
-                Err(error) if error.class() == Class::Permanent => policy::Loaded::default(),
+                Ok(loaded) => (loaded, None),
+                Err(error) if error.class() == Class::Permanent => {
+                    (policy::Loaded::default(), Some(error.chain()))
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -250,6 +252,7 @@ impl DeploymentWatch {
             clusters: clusters.clone(),
             mode: *mode,
             recovery: loaded.policy.rollback.recovery,
+            unread,
             version: loaded.version,
         })
     }

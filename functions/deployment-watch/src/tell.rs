@@ -368,6 +368,9 @@ pub(crate) fn together(reports: &[Report], answer: Value) -> Report {
 fn head(notice: &mut Notice, policy: &Policy) {
     SOURCE.clone_into(&mut notice.source);
     notice.environment.clone_from(&policy.environment);
+    if let Some(why) = &policy.unread {
+        notice.fact("Policy", format!("it could not be read, so its defaults hold: {why}"));
+    }
 }
 
 fn analysis(notice: &mut Notice, diagnosis: &Diagnosis) {

@@ -272,6 +272,14 @@ fn a_failure_of_our_own_names_the_action_and_is_the_same_each_time() {
 }
 
 #[test]
+fn a_policy_that_could_not_be_read_is_told_of_beside_the_end() {
+    let unread = Policy { unread: Some("ssm:GetParameter is denied".to_owned()), ..policy() };
+    let end = closing(&seen(), &unread, &close(Ended::Superseded { running: td(43) })).unwrap();
+    let fact = end.facts.iter().find(|fact| fact.name == "Policy").unwrap();
+    assert_eq!(fact.value, "it could not be read, so its defaults hold: ssm:GetParameter is denied");
+}
+
+#[test]
 fn every_verdict_has_a_word_and_a_reason_in_its_report() {
     let late = Ended::Failed { failure: Failure::Late, running: None };
     let recovered = Ended::Recovered { deployed: at(4), alarm: None };
