@@ -200,12 +200,7 @@ fn alarm(facts: &Facts, change: &AlarmChange, policy: &Policy, now: Timestamp) -
 }
 
 /// A stack came to another status, or was found stuck.
-fn stack_changed(
-    facts: &Facts,
-    change: &StackChange,
-    policy: &Policy,
-    now: Timestamp,
-) -> Asked<Verdict> {
+fn stack_changed(facts: &Facts, change: &StackChange, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     let ignore = |why| Ok(Verdict::Ignore(why));
     if policy.mode == Mode::Off {
         return ignore(Ignored::Off);
@@ -304,9 +299,7 @@ fn resumed(target: &Target, world: &World, own: Option<&Operation>) -> Option<Ve
 /// What is right for this kind of target.
 fn planned(world: &World, ask: &Ask<'_>) -> Asked<Result<Plan, Held>> {
     Ok(match &world.scene {
-        Scene::Service(scene) => {
-            service::plan(scene, &world.memory, ask).map_err(Question::Service)?
-        }
+        Scene::Service(scene) => service::plan(scene, &world.memory, ask).map_err(Question::Service)?,
         Scene::Alias(scene) => {
             alias::plan(scene, &world.memory, ask).map_err(Question::Alias)?.map_err(Held::Alias)
         }

@@ -214,13 +214,17 @@ impl Basis {
     /// How sure it is that what is returned to is good, and how that is known.
     pub fn grounds(&self) -> String {
         match self {
-            Self::Deployed { .. } => "high confidence: it was deployed successfully before, and it ran".to_owned(),
+            Self::Deployed { .. } => {
+                "high confidence: it was deployed successfully before, and it ran".to_owned()
+            }
             Self::Source => "high confidence: the deployment in flight began from it".to_owned(),
             Self::Before => "medium confidence: it ran before the newest deployment".to_owned(),
             Self::Stable => "high confidence: it is the stable side of the weighted alias".to_owned(),
             Self::LastStable => "high confidence: AWS goes back to the last stable state itself".to_owned(),
             Self::Remembered { since } => format!("medium confidence: known to be good since {since:.0}"),
-            Self::Lower => "low confidence: the next lower one; whether it ever ran is not recorded".to_owned(),
+            Self::Lower => {
+                "low confidence: the next lower one; whether it ever ran is not recorded".to_owned()
+            }
             Self::Named => "somebody named it".to_owned(),
             Self::Begun => "chosen when this operation was begun".to_owned(),
             Self::Restored => "the number of tasks is restored, nothing else".to_owned(),
