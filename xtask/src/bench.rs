@@ -4,6 +4,7 @@
 
 mod binaries;
 mod cold_call;
+mod decisions;
 mod rollback;
 mod row;
 mod samples;
@@ -57,7 +58,8 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
     rows.extend(binaries::rows(&subjects)?);
     Terminal.step("Measuring the first AWS call of a cold process, over TLS");
     rows.extend(cold_call::rows(&subjects).await?);
-    Terminal.step("Measuring alarm to UpdateService on local AWS");
+    rows.extend(decisions::rows(&subjects, &Terminal).await?);
+    Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
     rows.extend(rollback::rows(&subjects, &Terminal).await?);
     Ok(())
 }

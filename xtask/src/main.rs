@@ -1,9 +1,11 @@
 //! The project's tasks: `cargo xtask --help` lists them.
 
 mod bench;
+mod corpus;
 mod demo;
 mod hold;
 mod say;
+mod schema;
 mod test;
 
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ enum Task {
     Test(test::Args),
     /// Measure the functions as the platform would run them.
     Bench(bench::Args),
+    /// Write the JSON Schema of the policy, policy.schema.json, from its types.
+    Schema,
     /// What holds a kept local AWS; started by the others.
     #[command(hide = true, subcommand)]
     Hold(hold::Held),
@@ -72,6 +76,7 @@ async fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Local(task) => hold::run(task).await,
         Task::Test(args) => test::run(args).await,
         Task::Bench(args) => bench::run(args).await.map(|()| ExitCode::SUCCESS),
+        Task::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Task::Hold(held) => hold::hold(held).await,
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Row {
     baseline: Option<f64>,
     /// The value over the baseline.
     ratio: Option<f64>,
-    /// The most that the value may be.
+    /// The most that the value may be, or the least where more is better.
     goal: Option<f64>,
     met: Option<bool>,
 }
@@ -38,6 +38,13 @@ impl Row {
     pub(super) fn beside(mut self, baseline: f64) -> Self {
         self.baseline = Some(rounded(baseline));
         self.ratio = (baseline > 0.0).then(|| rounded(self.value / baseline));
+        self
+    }
+
+    /// It must be at least this.
+    pub(super) fn at_least(mut self, goal: f64) -> Self {
+        self.goal = Some(rounded(goal));
+        self.met = Some(rounded(goal) <= self.value);
         self
     }
 
@@ -115,6 +122,9 @@ mod tests {
     fn a_goal_is_met_up_to_its_edge() {
         for (value, met) in [(13.9, true), (14.0, true), (14.1, false)] {
             assert_eq!(Row::new("f", "peak RSS", "MB", value).at_most(14.0).met, Some(met), "{value}");
+        }
+        for (value, met) in [(99.9, false), (100.0, true), (100.1, true)] {
+            assert_eq!(Row::new("f", "decisions", "/s", value).at_least(100.0).met, Some(met), "{value}");
         }
         assert_eq!(Row::new("f", "peak RSS", "MB", 1.0).met, None);
     }

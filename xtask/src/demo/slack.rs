@@ -2,10 +2,22 @@
 
 use serde_json::Value;
 
+/// How many blocks tell what it is about: the header and the summary.
+const BRIEF: usize = 2;
+
 /// The message's blocks as lines of text; its plain text when it has no blocks.
 pub(super) fn rendered(message: &Value) -> Vec<String> {
+    blocks(message, usize::MAX)
+}
+
+/// The beginning of the same.
+pub(super) fn brief(message: &Value) -> Vec<String> {
+    blocks(message, BRIEF)
+}
+
+fn blocks(message: &Value, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in list(message, "blocks") {
+    for block in list(message, "blocks").take(count) {
         if !lines.is_empty() {
             lines.push(String::new());
         }
@@ -77,7 +89,7 @@ fn unmarked(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::rendered;
+    use super::{brief, rendered};
 
     #[test]
     fn a_message_is_shown_without_slacks_mark_up() {
@@ -89,6 +101,7 @@ mod tests {
         ]});
         let lines = rendered(&message);
         assert_eq!(lines, ["SEV2", "", "Did", "• a <b> page → x.example", "", "From: web:2", "", "by me"]);
+        assert_eq!(brief(&message), ["SEV2", "", "Did", "• a <b> page → x.example"]);
     }
 
     #[test]
