@@ -188,6 +188,9 @@ fn title(close: &Close) -> String {
         }
         Ended::Recovered { alarm: None, .. } => format!("{name}: {}", made(target, operation)),
         Ended::Unhealed { .. } => format!("{name}: {}, but that did not help", made(target, operation)),
+        Ended::Failed { .. } if matches!(target, Target::Stack { .. }) => {
+            format!("{name}: the rollback of the stack failed")
+        }
         Ended::Failed { .. } => format!("{name}: the rollback to {} failed", revision(target, &operation.to)),
         Ended::Superseded { .. } => format!("{name}: the rollback was overtaken"),
     }

@@ -131,7 +131,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refuted { said, .. } if said.is_empty() => f.write_str("AWS says that it failed"),
-            Self::Refuted { said, .. } => write!(f, "AWS says: {}", said.trim_end_matches('.')),
+            Self::Refuted { said, .. } => write!(f, "AWS says: {}", said.trim_end_matches(['.', ' '])),
             Self::NotMade => f.write_str("it was begun, and nothing came of it before its deadline"),
             Self::Late => f.write_str("it did not come to its end before its deadline"),
             Self::TooLate => f.write_str("what was to be stopped had already finished"),
