@@ -173,6 +173,12 @@ fn alarm(facts: &Facts, change: &AlarmChange, policy: &Policy, now: Timestamp) -
         Found::Many(targets) => return hold(Held::ManyTargets { targets }),
         Found::Malformed(tag) => return hold(Held::MalformedTarget { tag }),
     };
+    if let Some(environment) = speaking(facts, alarm).find_map(|tags| another_environment(tags, policy)) {
+        return ignore(Ignored::OtherEnvironment { environment });
+    }
+    if Mode::resolve(policy.mode, speaking(facts, alarm)) == Mode::Off {
+        return ignore(Ignored::Off);
+    }
     let world = match watched(facts, &target, policy)? {
         Ok(world) => world,
         Err(why) => return ignore(why),
@@ -192,11 +198,28 @@ fn alarm(facts: &Facts, change: &AlarmChange, policy: &Policy, now: Timestamp) -
     if change.set_by_hand() {
         return hold(Held::SetByHand);
     }
-    let wish = Wish::TakeBack { fired_at: change.changed_at };
-    let tags: Vec<&Tags> = [Some(&alarm.tags), world.scene.tags()].into_iter().flatten().collect();
-    let mode = Mode::resolve(policy.mode, tags);
-    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, now };
+    let wish = Wish::TakeBack { fired_at: fires_since(facts, change)? };
+    let mode = Mode::resolve(policy.mode, speaking(facts, alarm).chain(world.scene.tags()));
+    let heard = Some(change.changed_at);
+    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, heard, now };
     case.settle(facts.rules.as_ref().map(|loaded| &loaded.policy).ok_or(Question::Rules)?)
+}
+
+/// The tags of an alarm, and of the children that speak for it.
+fn speaking<'a>(facts: &'a Facts, alarm: &'a Alarm) -> impl Iterator<Item = &'a Tags> {
+    let children = facts.children.as_deref().unwrap_or_default();
+    std::iter::once(&alarm.tags).chain(children.iter().map(|child| &child.tags))
+}
+
+/// Since when an alarm fires: one that only lost its data for a while, or of which that is not known, since people were
+/// first told of it. What was deployed meanwhile may be the fix.
+fn fires_since(facts: &Facts, change: &AlarmChange) -> Asked<Timestamp> {
+    if change.previous == Some(State::Ok) {
+        return Ok(change.changed_at);
+    }
+    let incident = facts.incident.as_ref().ok_or(Question::Incident)?;
+    let firing = incident.as_ref().filter(|incident| incident.state == notice::State::Firing);
+    Ok(firing.map_or(change.changed_at, |incident| incident.opened.min(change.changed_at)))
 }
 
 /// A stack came to another status, or was found stuck.
@@ -224,6 +247,8 @@ fn stack_changed(facts: &Facts, change: &StackChange, policy: &Policy, now: Time
         Ok(world) => world,
         Err(why) => return ignore(why),
     };
+    facts.rules.as_ref().ok_or(Question::Rules)?;
+    facts.incident.as_ref().ok_or(Question::Incident)?;
     let Some(claim) = &facts.claim else {
         return Err(Question::Claim);
     };
@@ -237,14 +262,18 @@ fn stack_changed(facts: &Facts, change: &StackChange, policy: &Policy, now: Time
     }
     let mode = Mode::resolve(policy.mode, world.scene.tags());
     let wish = Wish::Unstick;
-    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, now };
+    let case = Case { id: &id, target: &target, world, own, wish: &wish, mode, heard: None, now };
     let verdict = case.settle(facts.rules.as_ref().map(|loaded| &loaded.policy).ok_or(Question::Rules)?)?;
-    if let Verdict::Hold { why: Held::Stack(why), .. } = &verdict
-        && why.quiet()
-    {
-        return ignore(Ignored::Quiet { why: why.to_string() });
-    }
-    Ok(verdict)
+    let Verdict::Hold { why, .. } = &verdict else {
+        return Ok(verdict);
+    };
+    // Nobody asked for this look: a stack that is well is let be, and so is one that somebody is at.
+    let is_quiet = if let Held::Stack(why) = why {
+        why.quiet()
+    } else {
+        matches!(why, Held::InProgress { .. } | Held::Cooldown { .. } | Held::Unfinished { .. })
+    };
+    if is_quiet { ignore(Ignored::Quiet { why: why.to_string() }) } else { Ok(verdict) }
 }
 
 /// Whether somebody else has the cause in hand, or had.

@@ -12,10 +12,11 @@ use shared::ledger::incident::{self, Incident};
 use shared::ledger::once::Claim;
 use shared::ledger::target::Memory;
 use shared::policy::Loaded;
-use shared::tags::Tags;
+use shared::tags::{Mode, Tags};
 use shared::target::Target;
 
 use crate::cause::Cause;
+use crate::decision::Policy;
 
 /// What is known of a case.
 #[derive(Debug, Clone, Serialize)]
@@ -67,24 +68,46 @@ impl Facts {
         }
     }
 
+    /// What people were told before.
+    pub fn known(&self) -> Option<&Incident> {
+        self.incident.as_ref()?.as_ref()
+    }
+
+    /// The revision of what people are told now: the time of the cause, in milliseconds. A stack that is found stuck
+    /// again has the same time, so what is told of it follows what was told before.
+    pub fn revision(&self) -> u64 {
+        let at = u64::try_from(self.cause.at().as_millisecond()).unwrap_or_default();
+        match (&self.cause, self.known()) {
+            (Cause::Stack(_), Some(known)) => at.max(known.revision.saturating_add(1)),
+            (Cause::Alarm(_) | Cause::Stack(_) | Cause::Request(_), _) => at,
+        }
+    }
+
     /// One cause, by whichever transport. An alarm and the time of its change are its identity (CloudWatch User
-    /// Guide); so are a stack, its status, its last update, and what was tried since.
-    pub fn claim_key(&self) -> String {
+    /// Guide). A stack is found stuck again and again; it is dealt with anew when anything changed that the verdict
+    /// hangs on: its status, its update, what was tried and how that ended, and what the owners allow.
+    pub fn claim_key(&self, policy: &Policy, now: Timestamp) -> String {
         if let Some(claimed) = &self.claimed {
             return claimed.clone();
         }
         let key = self.incident_key();
-        match (&self.cause, &self.world) {
-            (Cause::Stack(change), Some(world)) => {
-                let updated = match &world.scene {
-                    Scene::Stack(scene) => scene.stack.as_ref().and_then(|stack| stack.updated_at),
-                    Scene::Service(_) | Scene::Alias(_) => None,
-                };
-                let updated = updated.unwrap_or(change.at).as_millisecond();
-                format!("{key}@{}@{updated}#{}", change.status, world.memory.operations.len())
-            }
-            (cause, _) => format!("{key}@{}", cause.at().as_millisecond()),
-        }
+        let (Cause::Stack(change), Some(world)) = (&self.cause, &self.world) else {
+            return format!("{key}@{}", self.cause.at().as_millisecond());
+        };
+        let updated = match &world.scene {
+            Scene::Stack(scene) => scene.stack.as_ref().and_then(|stack| stack.updated_at),
+            Scene::Service(_) | Scene::Alias(_) => None,
+        };
+        let updated = updated.unwrap_or(change.at).as_millisecond();
+        let operations = &world.memory.operations;
+        let ended = operations.iter().filter(|operation| operation.end.is_some()).count();
+        let mode = Mode::resolve(policy.mode, world.scene.tags());
+        let rules = self.rules.as_ref();
+        let version = rules.map_or(0, |loaded| loaded.version);
+        let closed = rules
+            .is_some_and(|loaded| loaded.policy.frozen(now).is_some() || loaded.policy.window(now).is_some());
+        let tried = operations.len();
+        format!("{key}@{}@{updated}#{ended}/{tried}@{version}{mode:?}{closed}", change.status)
     }
 }
 

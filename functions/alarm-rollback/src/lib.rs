@@ -33,7 +33,7 @@ use shared::config::Env;
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::ledger::incident::Incident;
-use shared::ledger::operation::End;
+use shared::ledger::operation::{End, Means};
 use shared::notice::{Notice, State};
 use shared::timer::Timer;
 use shared::{Error, Report, Result};
@@ -161,7 +161,7 @@ impl AlarmRollback {
         let causes = match cause::parse(event, invocation)? {
             Work::Causes(causes) => causes,
             Work::Sweep => {
-                let stuck = observe::stack::stuck(self.clients().await).await?;
+                let stuck = observe::stack::stuck(self.clients().await, invocation.now).await?;
                 if stuck.is_empty() {
                     return Ok(Report::new("swept", "stacks", "no stack is stuck or being changed"));
                 }
@@ -300,7 +300,7 @@ impl AlarmRollback {
             Verdict::Ignore(_) | Verdict::HandOver { .. } => return Ok(()),
         }
         if facts.claim.is_some() {
-            ledger.complete(&facts.claim_key(), tell::outcome(verdict), now).await?;
+            ledger.complete(&facts.claim_key(&self.config.policy, now), tell::outcome(verdict), now).await?;
         }
         Ok(())
     }
@@ -319,7 +319,10 @@ impl AlarmRollback {
             return Ok(());
         };
         let ledger = &self.clients().await.ledger;
-        if matches!(verdict, Verdict::Hold { why: Held::Overtaken { .. }, .. }) {
+        // What CodeDeploy was told shows late, so whether it was told is not known: what was learnt is kept.
+        let by_code_deploy = matches!(operation.means, Means::CreateDeployment | Means::StopDeployment);
+        let overtaken = matches!(verdict, Verdict::Hold { why: Held::Overtaken { .. }, .. });
+        if overtaken || by_code_deploy {
             ledger.finish(target, operation, End::Superseded, now).await
         } else {
             ledger.refused(target, operation).await
@@ -385,13 +388,15 @@ fn incident(facts: &Facts, verdict: &Verdict) -> Incident {
         Verdict::Ignore(_) | Verdict::Resolve(_) | Verdict::HandOver { .. } => (None, None),
     };
     let at = facts.cause.at();
+    // What fires again without having been OK goes on with what people were told.
+    let known = facts.known().filter(|known| known.state == State::Firing);
     Incident {
         key: facts.incident_key(),
         state: State::Firing,
-        revision: millis(at),
+        revision: facts.revision(),
         target: target.map(ToString::to_string).unwrap_or_default(),
         operation,
-        opened: at,
+        opened: known.map_or(at, |known| known.opened.min(at)),
     }
 }
 

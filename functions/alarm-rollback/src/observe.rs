@@ -67,7 +67,7 @@ async fn claim(
     settings: &Policy,
     invocation: &Invocation,
 ) -> Result<()> {
-    let key = facts.claim_key();
+    let key = facts.claim_key(settings, invocation.now);
     let claim = clients.ledger.claim(&key, &invocation.request_id, invocation.now, invocation.deadline);
     let rules = policy::load(&clients.ssm, &settings.environment);
     let (claim, rules) = if let (Cause::Alarm(change), None) = (&facts.cause, &facts.alarm) {

@@ -373,7 +373,11 @@ fn open(
             arn: None,
         },
     };
-    let mut notice = Notice::new(&facts.incident_key(), state, severity, subject, title, facts.cause.at());
+    let notice = Notice::new(&facts.incident_key(), state, severity, subject, title, facts.cause.at());
+    let mut notice = match facts.revision().checked_sub(1) {
+        Some(before) if before >= notice.revision => notice.following(before),
+        Some(_) | None => notice,
+    };
     SOURCE.clone_into(&mut notice.source);
     notice.environment.clone_from(&policy.environment);
     if let Some(service) = scene.and_then(|scene| scene.service()) {

@@ -22,6 +22,10 @@ pub use progress::Progress;
 pub(crate) use verdict::short;
 pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Verdict, Waiting, incident_of};
 
+/// How soon an operation is looked at again whose timer came while the mode is `off`. No other timer of it would come
+/// once the mode is back. At this pace the queue's time of retention (4 days) is over before its receives are.
+const WHILE_OFF: SignedDuration = SignedDuration::from_mins(15);
+
 /// What the owners decided beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
@@ -98,7 +102,7 @@ type Asked<T> = Result<T, Question>;
 
 fn settle(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
     if policy.mode == Mode::Off {
-        return Ok(Verdict::Ignore(Ignored::Off));
+        return Ok(off(&facts.hint));
     }
     match &facts.hint {
         Hint::Watch { target, operation } => {
@@ -113,6 +117,17 @@ fn settle(facts: &Facts, policy: &Policy, now: Timestamp) -> Asked<Verdict> {
                 since: *since,
             };
             proof::prove(facts, proof, policy, now)
+        }
+    }
+}
+
+/// Nothing is done and said, but an operation's timer is kept: without it nothing would close the operation later.
+const fn off(hint: &Hint) -> Verdict {
+    match hint {
+        // Only a timer names its operation.
+        Hint::Watch { operation: Some(_), .. } => Verdict::Wait { why: Waiting::Off, again: WHILE_OFF },
+        Hint::Watch { operation: None, .. } | Hint::Prove { .. } | Hint::Deployment(_) => {
+            Verdict::Ignore(Ignored::Off)
         }
     }
 }

@@ -320,8 +320,9 @@ pub(crate) fn deployed(facts: &Facts, policy: &Policy, task_definition: &str, kn
     Some(notice)
 }
 
-/// The notice of a failure of our own. It belongs to the operation's incident, so that its end takes this back. Its
-/// revision is fixed by what was looked at, so that the tenth failure says no more than the first.
+/// The notice of a failure of our own. It belongs to the operation's incident, so that its end takes this back; where
+/// no operation is known, nothing would, so that it is told for the record. Its revision is fixed by what was looked
+/// at, so that the tenth failure says no more than the first.
 pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error, arrived: Timestamp) -> Notice {
     let target = facts.hint.target();
     let operation = match &facts.hint {
@@ -341,7 +342,8 @@ pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error, arrived: Ti
     let name = name(target);
     let title = format!("{name} cannot be watched");
     let subject = subject(target, facts.service().map(|service| service.arn.as_str()));
-    let notice = Notice::new(&key, State::Firing, Severity::Sev1, subject, &title, time);
+    let state = if operation.is_some() { State::Firing } else { State::Info };
+    let notice = Notice::new(&key, state, Severity::Sev1, subject, &title, time);
     let mut notice = notice.clone().following(notice.revision);
     head(&mut notice, policy);
     notice.summary = format!(

@@ -252,11 +252,18 @@ async fn a_policy_that_cannot_be_understood_does_not_keep_the_watch_from_its_wor
 }
 
 #[tokio::test]
-async fn where_the_mode_is_off_nothing_is_asked_and_said() {
-    let mut watch = watch(Mocks::default().clients());
+async fn where_the_mode_is_off_nothing_is_asked_and_said_and_an_operation_s_timer_is_kept() {
+    const PROVE: &str = r#"{"prove":{"target":"ecs:prod/web","revision":"web:42","deployment":"ecs-svc/8",
+        "since":"2026-11-20T03:00:00Z"}}"#;
+    let back = given_back(900);
+    let mut watch = watch(Mocks { sqs: &[&back], ..Mocks::default() }.clients());
     watch.config.mode = Mode::Off;
     let report = watch.handle(&batch(&[WATCH]), &invocation(5)).await.unwrap();
-    assert_eq!((report.outcome(), report.answer()), ("ignored", &json!({"batchItemFailures": []})));
+    let kept = json!({"batchItemFailures": [{"itemIdentifier": "m-0"}]});
+    assert_eq!((report.outcome(), report.answer(), back.num_calls()), ("waiting", &kept, 1));
+    let report = watch.handle(&batch(&[PROVE]), &invocation(5)).await.unwrap();
+    let gone = json!({"batchItemFailures": []});
+    assert_eq!((report.outcome(), report.answer(), back.num_calls()), ("ignored", &gone, 1));
 }
 
 #[tokio::test]

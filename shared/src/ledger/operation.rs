@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::incident::alarm_name;
 use super::lease::Lease;
 use super::revision::{Revision, Standing};
 use super::{Item, Ledger, expiry, get_ms, get_n, get_s, ms, s};
@@ -234,8 +235,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends an operation. One that recovered proves the revision it returned to, which is remembered as good. The
-    /// lease stays as the cooldown.
+    /// Ends an operation. One that recovered, as its alarm says, proves the revision it returned to, which is remembered
+    /// as good. The lease stays as the cooldown.
     ///
     /// # Errors
     /// What `dynamodb:PutItem` answers within the transaction.
@@ -249,7 +250,8 @@ impl Ledger {
         let pk = super::target::key(target);
         let ended = Operation { end: Some(end), ..operation.clone() };
         let mut items = vec![ended.put(self, &pk)];
-        if end == End::Recovered && operation.means.leads_to_a_revision() {
+        let by_alarm = alarm_name(&operation.incident).is_some();
+        if end == End::Recovered && by_alarm && operation.means.leads_to_a_revision() {
             let kept = Revision { arn: operation.to.clone(), standing: Standing::Good, since: now };
             items.push(kept.put(self, &pk));
         }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::lease::Lease;
 use super::operation::Operation;
@@ -17,10 +17,17 @@ use crate::target::Target;
 pub struct Memory {
     /// Who may change it.
     pub lease: Option<Lease>,
-    /// What was done to it, newest first.
+    /// What was done to it, newest first. A record holds the newest 20.
+    #[serde(serialize_with = "newest")]
     pub operations: Vec<Operation>,
-    /// What is known of its revisions, newest knowledge first.
+    /// What is known of its revisions, newest knowledge first. A record holds the newest 20.
+    #[serde(serialize_with = "newest")]
     pub revisions: Vec<Revision>,
+}
+
+/// A record is one line of a log: half a year of deployments would not fit.
+fn newest<T: Serialize, S: Serializer>(all: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().take(20))
 }
 
 impl Memory {

@@ -9,8 +9,8 @@ use crate::Clients;
 use crate::decision::Act;
 use crate::observe::stack::describe;
 
-/// Makes the one call, if the stack is still in the status that the call is for. The call is about the stack's id, so
-/// that one of the same name that was created since is not touched, and about the root where the named one is nested.
+/// Makes the one call, if the stack is still in the status that the call is for and is not nested. The call is about the
+/// stack's id, so that one of the same name that was created since is not touched.
 ///
 /// The operation's id is the request's token (CloudFormation API, `ClientRequestToken`: letters, digits and hyphens,
 /// at most 128), so that a repeated call is recognised and its events are found again.
@@ -30,11 +30,11 @@ pub(super) async fn perform(clients: &Clients, name: &str, act: &Act, operation:
         | Act::StopDeployment { .. }
         | Act::UpdateAlias { .. } => return Err(astray(act)),
     };
-    let Some((stack, _)) = describe(clients, name).await? else {
+    let Some((stack, root)) = describe(clients, name).await? else {
         return Ok(Made::Again);
     };
-    // Without a role CloudFormation would use this function's own rights.
-    if stack.status != possible.as_str() || stack.role.is_none() {
+    // Without a role CloudFormation would use this function's own rights. A nested stack goes back with its root.
+    if stack.status != possible.as_str() || stack.role.is_none() || root.is_some() {
         return Ok(Made::Again);
     }
     let Err(error) = call(clients, &stack.id, act, operation).await else {

@@ -24,6 +24,8 @@ pub(super) struct Case<'a> {
     pub(super) wish: &'a Wish,
     /// What the tags of alarm and target allow.
     pub(super) mode: Mode,
+    /// When an alarm said so; only what an alarm said grows old.
+    pub(super) heard: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -31,10 +33,8 @@ impl Case<'_> {
     /// The guards, the plan, and what may withhold it.
     pub(super) fn settle(&self, rules: &policy::Policy) -> Asked<Verdict> {
         let hold = |why| Ok(Verdict::Hold { target: Some(self.target.clone()), why });
-        // Only what an alarm said grows old; a stack is looked at anew.
-        let fired_at = self.wish.fired_at();
         if let Some(changed_at) =
-            fired_at.filter(|at| self.now.duration_since(*at) > rules.rollback.stale_after)
+            self.heard.filter(|at| self.now.duration_since(*at) > rules.rollback.stale_after)
         {
             return hold(Held::Stale { changed_at });
         }

@@ -80,6 +80,13 @@ pub enum Held {
         /// The id.
         id: String,
     },
+    /// The alias was weighted before the operation that shall be undone.
+    Weighted,
+    /// What ran at that time was rolled away from since.
+    KnownBad {
+        /// Its ARN.
+        task_definition: String,
+    },
     /// There is no such service.
     NoService,
     /// The service is being deleted.
@@ -250,6 +257,12 @@ impl fmt::Display for Held {
                 write!(f, "this is production, which asks for \"confirm\": \"{CONFIRMATION}\"")
             }
             Self::NoOperation { id } => write!(f, "no operation {id:?} of it is remembered"),
+            Self::Weighted => f.write_str(
+                "the alias sent requests to two versions before, which pointing it to one of them would not restore",
+            ),
+            Self::KnownBad { task_definition } => {
+                write!(f, "{} ran then, and was rolled away from since", short(task_definition))
+            }
             Self::NoService => f.write_str("there is no service of that name"),
             Self::NotActive => f.write_str("the service is being deleted"),
             Self::Controller { controller } => {
@@ -379,6 +392,8 @@ impl Held {
             | Self::Cleared
             | Self::Unconfirmed
             | Self::NoOperation { .. }
+            | Self::Weighted
+            | Self::KnownBad { .. }
             | Self::NotARevision { .. }
             | Self::RunsAlready { .. }
             | Self::NothingRanThen { .. } => Severity::Sev3,
@@ -449,6 +464,8 @@ impl Held {
             Self::NoOperation { .. } => {
                 "Take the operation's id from the notice of the rollback.".to_owned()
             }
+            Self::Weighted => "Run the command that stands in the notice of that rollback.".to_owned(),
+            Self::KnownBad { .. } => "Name it, if you want it all the same.".to_owned(),
             Self::NotARevision { .. } | Self::RunsAlready { .. } | Self::NothingRanThen { .. } => {
                 "Name another revision.".to_owned()
             }

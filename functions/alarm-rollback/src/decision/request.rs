@@ -2,6 +2,8 @@
 //! make things worse is refused all the same.
 
 use jiff::Timestamp;
+use serde_json::Value;
+use shared::ledger::operation::Operation;
 use shared::tags::Mode;
 
 use super::guard::unsafe_now;
@@ -35,6 +37,7 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
         Wanted::Revision(revision) => Wish::Revision(revision.clone()),
         Wanted::At(at) => Wish::At(*at),
         Wanted::Undo(operation) => match world.memory.operation(operation) {
+            Some(operation) if was_weighted(operation) => return hold(Held::Weighted),
             Some(operation) => Wish::Revision(operation.from.clone()),
             None => return hold(Held::NoOperation { id: operation.clone() }),
         },
@@ -65,6 +68,13 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
     } else {
         Verdict::RollBack(rollback)
     })
+}
+
+/// Whether an alias sent requests to two versions before this operation: one version alone would not restore that.
+fn was_weighted(operation: &Operation) -> bool {
+    let before = operation.before.as_deref().and_then(|before| serde_json::from_str::<Value>(before).ok());
+    let weights = before.as_ref().and_then(|before| before.get("weights")?.as_object());
+    weights.is_some_and(|weights| !weights.is_empty())
 }
 
 /// Whether a rollback is under way that is not the one to undo.

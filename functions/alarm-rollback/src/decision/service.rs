@@ -110,7 +110,7 @@ pub(super) fn plan(scene: &Scene, memory: &Memory, ask: &Ask<'_>) -> Asked<Resul
             copy_of: None,
             basis: Basis::Source,
             act: Act::StopServiceDeployment { deployment },
-            blames: true,
+            blames: blames(ask.wish),
             notes: fit.unchecked,
         }));
     }
@@ -169,10 +169,15 @@ fn deploy(service: &Service, scene: &Scene, chosen: Return, ask: &Ask<'_>) -> As
         copy_of,
         basis,
         act,
-        blames: true,
+        blames: blames(ask.wish),
         notes,
         before: before(service),
     }))
+}
+
+/// Who names a revision or a time need not mean that what runs is bad.
+const fn blames(wish: &Wish) -> bool {
+    matches!(wish, Wish::TakeBack { .. } | Wish::Previous)
 }
 
 /// A service at desired count zero gets tasks again, and nothing else.

@@ -7,8 +7,9 @@
 //! | `UPDATE_FAILED` | `RollbackStack` | its events hold a stable state, or the call could delete the stack |
 //! | all others | none | |
 //!
-//! Every call is about the root of nested stacks, and none is made without a service role: CloudFormation would use
-//! this function's own rights, which may change nothing, and fail again.
+//! No call is about a nested stack: it goes back only together with its root, which has its own lease and its own watch.
+//! None is made without a service role: CloudFormation would use this function's own rights, which may change nothing,
+//! and fail again.
 
 mod inside;
 mod status;
@@ -56,16 +57,15 @@ pub(super) fn plan(scene: &Scene, memory: &Memory, ask: &Ask<'_>) -> Asked<Resul
     let Some(stack) = &scene.stack else {
         return Ok(Err(Why::Missing));
     };
+    // Whatever is done is done to the root, and under its name: two alarms about two stacks in it are one case.
+    if let Some(root) = &scene.root {
+        return Ok(Err(Why::Nested { root: root.clone() }));
+    }
     if matches!(ask.wish, Wish::Revision(_) | Wish::At(_)) {
         return Ok(Err(Why::NoRevisions));
     }
     let status = Status::read(&stack.status);
-    let unstick = *ask.wish == Wish::Unstick;
-    // The root's own change arrives, too; its lease is the one that counts.
-    if unstick && scene.nested.is_some() {
-        return Ok(Err(Why::Nested { root: stack.name.clone() }));
-    }
-    if unstick && status.is_fine() {
+    if *ask.wish == Wish::Unstick && status.is_fine() {
         return Ok(Err(Why::Well { status: stack.status.clone() }));
     }
     let case = Case { scene, stack, memory, ask };
@@ -325,16 +325,10 @@ impl Case<'_> {
             return Err(Why::NoRole { command, skipped: skipped.to_vec() });
         };
         let mut notes = Vec::new();
-        if let Some(nested) = &self.scene.nested {
-            notes.push(format!(
-                "{nested} is nested, and a nested stack goes back only together with its root: this is about the \
-                 stack {}.",
-                self.stack.name
-            ));
-        }
         if self.scene.events.reach == Reach::Limit {
             notes.push("The stack's events were too many to be read whole.".to_owned());
         }
+        // Not the reasons: they may quote what the resources' properties say.
         let failed: BTreeMap<&str, Option<&str>> = self
             .scene
             .events
@@ -342,7 +336,7 @@ impl Case<'_> {
             .iter()
             .rev()
             .filter(|event| !event.own && self.stack.updated_at.is_none_or(|updated| updated <= event.at))
-            .map(|event| (event.resource.as_str(), event.reason.as_deref()))
+            .map(|event| (event.resource.as_str(), self.scene.kinds.get(&event.resource).map(String::as_str)))
             .collect();
         Ok(Plan {
             from: self.stack.status.clone(),

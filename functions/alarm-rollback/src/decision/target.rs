@@ -37,12 +37,15 @@ pub(super) fn find(facts: &Facts, change: &AlarmChange) -> Asked<Found> {
         found @ (Found::One(_) | Found::Many(_) | Found::Malformed(_)) => return Ok(found),
     }
     let mut targets = Vec::new();
+    let mut unknown = Vec::new();
     let mut groups = target_groups(&change.dimensions);
     if change.composite {
         for child in facts.children.as_ref().ok_or(Question::Children)? {
             match child.tags.get(tags::TARGET).map(|tag| (tag, tag.parse::<Target>())) {
                 Some((_, Ok(target))) => targets.push(target),
                 Some((tag, Err(_))) => return Ok(Found::Malformed(tag.clone())),
+                // A composite alarm within a composite alarm may be about anything.
+                None if child.dimensions.is_empty() => unknown.push(format!("the alarm {}", child.name)),
                 None => {
                     targets.extend(dimension_targets(&child.dimensions));
                     groups.extend(target_groups(&child.dimensions));
@@ -55,7 +58,12 @@ pub(super) fn find(facts: &Facts, change: &AlarmChange) -> Asked<Found> {
         groups.dedup();
         targets.extend(facts.behind.clone().ok_or(Question::Behind(groups))?);
     }
-    Ok(one_of(targets))
+    Ok(match one_of(targets) {
+        Found::One(target) if !unknown.is_empty() => {
+            Found::Many(std::iter::once(target.to_string()).chain(unknown).collect())
+        }
+        found @ (Found::One(_) | Found::None | Found::Many(_) | Found::Malformed(_)) => found,
+    })
 }
 
 /// What the alarm's tag and its own dimensions say, as far as that needs no further look.

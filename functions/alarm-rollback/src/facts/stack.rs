@@ -12,12 +12,14 @@ pub(crate) const NESTED: &str = "AWS::CloudFormation::Stack";
 /// A stack, and what its status makes worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Scene {
-    /// The stack that is acted on: the root, where the named one is nested. `None` if there is none of that name.
+    /// The stack that was named. `None` if there is none of that name.
     pub stack: Option<Stack>,
-    /// The stack that was named, where it is nested.
-    pub nested: Option<String>,
+    /// The name of the root that it is nested in, if it is.
+    pub root: Option<String>,
     /// The events of `stack`.
     pub events: Events,
+    /// The types of the resources that failed, by their logical ids.
+    pub kinds: BTreeMap<String, String>,
     /// What stands inside a stack, by the stack's id: `stack` and those nested in it, as they were asked for.
     pub inside: BTreeMap<String, Inside>,
 }

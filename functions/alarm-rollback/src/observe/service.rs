@@ -20,6 +20,9 @@ const REVISIONS_AT_ONCE: usize = 20;
 /// ECS describes at most this many services in one call (ECS API, `DescribeServices`).
 const SERVICES_AT_ONCE: usize = 10;
 
+/// ECS lists at most this many services on one page (ECS API, `ListServices`).
+const SERVICES_ON_A_PAGE: i32 = 100;
+
 /// As many deployments of a service are looked at: enough to find what was good, and no more to describe than twice.
 const DEPLOYMENTS_KEPT: usize = 20;
 
@@ -58,7 +61,7 @@ pub(super) async fn answer(clients: &Clients, scene: &mut Scene, question: Quest
 /// The status of the stack that owns a service; `None` where it is gone. Where the stack is nested, its root's: as long
 /// as that is being changed, it can still take the nested one back.
 async fn owner(clients: &Clients, stack: &str) -> Result<Option<String>> {
-    Ok(stack::describe(clients, stack).await?.map(|(stack, _)| stack.status))
+    Ok(stack::root(clients, stack).await?.map(|stack| stack.status))
 }
 
 /// The service revisions that a service deployment began from.
@@ -77,12 +80,18 @@ async fn sources(clients: &Clients, deployment: &str) -> Result<Vec<String>> {
 }
 
 /// The services whose load balancers send to these target groups (`targetgroup/<name>/<id>`), in the clusters that
-/// are watched. ECS cannot be asked the other way round, so all of them are looked at, ten in a call.
+/// are watched. ECS cannot be asked the other way round, so all of them are looked at, ten in a call and ten calls at
+/// once: no more than one page of a list needs.
 pub(super) async fn behind(clients: &Clients, groups: &[String], clusters: &str) -> Result<Vec<Target>> {
     let mut found = Vec::new();
     for cluster in self::clusters(clients, clusters).await? {
-        let mut pages =
-            clients.ecs.list_services().cluster(&cluster).max_results(100).into_paginator().send();
+        let mut pages = clients
+            .ecs
+            .list_services()
+            .cluster(&cluster)
+            .max_results(SERVICES_ON_A_PAGE)
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
             let listed = match page.action("ecs:ListServices") {
                 Ok(page) => page.service_arns.unwrap_or_default(),
@@ -90,15 +99,11 @@ pub(super) async fn behind(clients: &Clients, groups: &[String], clusters: &str)
                 Err(error) if error.code() == Some("ClusterNotFoundException") => break,
                 Err(error) => return Err(error),
             };
-            for some in listed.chunks(SERVICES_AT_ONCE) {
-                let described = clients
-                    .ecs
-                    .describe_services()
-                    .cluster(&cluster)
-                    .set_services(Some(some.to_vec()))
-                    .send()
-                    .await;
-                let described = described.action("ecs:DescribeServices")?;
+            let described = listed.chunks(SERVICES_AT_ONCE).map(async |some| {
+                let described = clients.ecs.describe_services().cluster(&cluster);
+                described.set_services(Some(some.to_vec())).send().await.action("ecs:DescribeServices")
+            });
+            for described in try_join_all(described).await? {
                 found.extend(described.services().iter().filter_map(|service| target(service, groups)));
             }
         }

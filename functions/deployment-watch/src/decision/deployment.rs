@@ -63,7 +63,7 @@ fn about(
 fn answers(operation: &Operation, change: &Change) -> bool {
     match (operation.means, &operation.deployment) {
         (Means::UpdateService | Means::Scale, Some(deployment)) => *deployment == change.deployment,
-        // Their deployments have ids of another kind, or none yet: whatever moves while they are open is theirs.
+        // Their deployments have ids of another kind, or none yet: whatever moves while they are under way is theirs.
         (
             Means::UpdateService
             | Means::Scale
@@ -71,7 +71,7 @@ fn answers(operation: &Operation, change: &Change) -> bool {
             | Means::CreateDeployment
             | Means::StopDeployment,
             _,
-        ) => operation.end.is_none(),
+        ) => is_under_way(operation, change.at),
         (
             Means::UpdateAlias
             | Means::CancelUpdateStack
@@ -80,6 +80,12 @@ fn answers(operation: &Operation, change: &Change) -> bool {
             _,
         ) => false,
     }
+}
+
+/// Whether it was under way at that time. One that is still open after its deadline, because its alarm is waited for or
+/// because its timer was lost, must not keep people from hearing of later deployments.
+fn is_under_way(operation: &Operation, at: Timestamp) -> bool {
+    operation.end.is_none() && operation.began <= at && at < operation.deadline
 }
 
 /// It is done: what was told of a failure is taken back, and whether its revision stays good is asked later.
@@ -114,7 +120,7 @@ fn failed(facts: &Facts, change: &Change, memory: &Memory, service: &Service) ->
     };
     // What an operation made, leaves, or left a while ago needs no second word.
     let theirs = memory.operations.iter().find(|operation| {
-        made(operation, listed, &task_definition) || leaves(operation, &task_definition, change.at)
+        made(operation, listed, &task_definition, change.at) || leaves(operation, &task_definition, change.at)
     });
     if let Some(operation) = theirs {
         return Ok(match operation.end {
@@ -154,20 +160,21 @@ fn failed(facts: &Facts, change: &Change, memory: &Memory, service: &Service) ->
 }
 
 /// Whether the deployment that failed is this operation's: ECS may name the one that takes it back.
-fn made(operation: &Operation, listed: Option<&Deployment>, task_definition: &str) -> bool {
+fn made(operation: &Operation, listed: Option<&Deployment>, task_definition: &str, at: Timestamp) -> bool {
     match listed {
         Some(deployment) => operation.deployment.as_ref() == Some(&deployment.id),
-        None => operation.end.is_none() && operation.to == task_definition,
+        None => is_under_way(operation, at) && operation.to == task_definition,
     }
 }
 
-/// Whether this operation leaves that task definition, or left it within two hours.
+/// Whether this operation leaves that task definition, or left it within two hours. What it leaves may have failed a
+/// moment before it began.
 fn leaves(operation: &Operation, task_definition: &str, at: Timestamp) -> bool {
     operation.from == task_definition
         && match operation.end {
-            None => true,
+            None if at < operation.deadline => true,
             Some(End::Refused) => false,
-            Some(End::Recovered | End::Superseded | End::Failed | End::Unhealed) => {
+            None | Some(End::Recovered | End::Superseded | End::Failed | End::Unhealed) => {
                 at.duration_since(operation.began).abs() < SignedDuration::from_hours(2)
             }
         }

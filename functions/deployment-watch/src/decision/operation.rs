@@ -11,10 +11,17 @@ use super::verdict::{Close, Ended, Failure, Ignored, Verdict, Waiting};
 use super::{Asked, Place, Policy, Question, later, place};
 use crate::facts::Facts;
 
-/// How soon an operation is looked at again in its first minutes, and later.
+/// How soon an operation of up to this age is looked at again. A timer is received a thousand times at most (the
+/// queue's `maxReceiveCount`), and the policy may give an alarm a whole day.
+const PACE: [(SignedDuration, SignedDuration); 3] = [
+    (SignedDuration::from_mins(10), SOON),
+    (SignedDuration::from_hours(1), SignedDuration::from_mins(1)),
+    (SignedDuration::from_hours(4), SignedDuration::from_mins(5)),
+];
 const SOON: SignedDuration = SignedDuration::from_secs(20);
-const LATER: SignedDuration = SignedDuration::from_secs(60);
-const FIRST_MINUTES: SignedDuration = SignedDuration::from_mins(10);
+
+/// And how soon one that is older.
+const AT_LAST: SignedDuration = SignedDuration::from_mins(15);
 
 /// An operation is made within the time-out of the invocation that began it, with room to spare.
 const DECIDED_ANEW: SignedDuration = SignedDuration::from_mins(2);
@@ -42,11 +49,8 @@ pub(super) fn watch(
     match progress::of(operation, world) {
         progress @ (Progress::NotMade | Progress::OnItsWay) => {
             if now < operation.deadline {
-                return Ok(wait(
-                    operation,
-                    Waiting::Deployment { made: progress == Progress::OnItsWay },
-                    now,
-                ));
+                let why = Waiting::Deployment { made: progress == Progress::OnItsWay };
+                return Ok(wait(operation, why, operation.deadline, now));
             }
             let failure = if progress == Progress::NotMade { Failure::NotMade } else { Failure::Late };
             fail(facts, target, operation, failure, None, operation.deadline)
@@ -58,7 +62,8 @@ pub(super) fn watch(
         }
         // Whoever was too late decides anew within the same invocation, and goes on by other means.
         Progress::TooLate { .. } if now < later(operation.began, DECIDED_ANEW) => {
-            Ok(wait(operation, Waiting::Deployment { made: false }, now))
+            let until = later(operation.began, DECIDED_ANEW);
+            Ok(wait(operation, Waiting::Deployment { made: false }, until, now))
         }
         Progress::TooLate { at } => {
             fail(facts, target, operation, Failure::TooLate, Some(operation.from.clone()), at.unwrap_or(now))
@@ -69,9 +74,11 @@ pub(super) fn watch(
     }
 }
 
-fn wait(operation: &Operation, why: Waiting, now: Timestamp) -> Verdict {
-    let young = now < later(operation.began, FIRST_MINUTES);
-    Verdict::Wait { why, again: if young { SOON } else { LATER } }
+/// The older it is, the more seldom it is looked at, but what ends at a known time is told soon after that.
+fn wait(operation: &Operation, why: Waiting, until: Timestamp, now: Timestamp) -> Verdict {
+    let age = now.duration_since(operation.began);
+    let again = PACE.iter().find(|(up_to, _)| age < *up_to).map_or(AT_LAST, |(_, again)| *again);
+    Verdict::Wait { why, again: again.min(until.duration_since(now).max(SOON)) }
 }
 
 /// It is deployed; what counts is whether the alarm is OK.
@@ -96,7 +103,8 @@ fn deployed(
     }
     let until = later(at, policy.recovery);
     if now < until {
-        return Ok(wait(operation, Waiting::Alarm { name: alarm.name.clone(), until }, now));
+        let why = Waiting::Alarm { name: alarm.name.clone(), until };
+        return Ok(wait(operation, why, until, now));
     }
     close(facts, target, operation, Ended::Unhealed { deployed: at, alarm: alarm.clone() }, until)
 }

@@ -1,7 +1,10 @@
 //! Whether a revision that was deployed stayed good for a while.
 
 use jiff::{SignedDuration, Timestamp};
+use shared::alarm::State;
+use shared::ledger::incident;
 use shared::ledger::revision::Standing;
+use shared::ledger::target::Memory;
 use shared::tags::{self, Mode};
 
 use super::verdict::{Ignored, Proof, Verdict, Waiting};
@@ -56,5 +59,22 @@ pub(super) fn prove(facts: &Facts, proof: Proof, policy: &Policy, now: Timestamp
     if disproved {
         return ignore(Ignored::Disproved);
     }
+    // ECS calls it steady also where the alarm for which it was left fires again.
+    if let Some(name) = left_for(memory, &proof.revision) {
+        let alarm = facts.alarm.as_ref().ok_or_else(|| Question::Alarm(name.to_owned()))?;
+        if let Some(alarm) = alarm.as_ref().filter(|alarm| alarm.state == State::Alarm) {
+            return ignore(Ignored::Fires { alarm: alarm.name.clone() });
+        }
+    }
     Ok(Verdict::Good(proof))
+}
+
+/// The alarm for which this revision, which is held to be bad, was left last.
+fn left_for<'a>(memory: &'a Memory, revision: &str) -> Option<&'a str> {
+    let mut left = memory.operations.iter().filter(|operation| operation.from == revision);
+    if memory.is_bad(revision) {
+        left.find_map(|operation| incident::alarm_name(&operation.incident))
+    } else {
+        None
+    }
 }

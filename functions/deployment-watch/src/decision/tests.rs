@@ -160,9 +160,47 @@ fn what_is_over_or_unknown_is_left_alone() {
         check(&facts(watch(), &[ended]), 5, &format!("ignore: the operation op-1 is closed: {words}"));
     }
     check(&facts(watch(), &[]), 5, "ignore: it belongs to no operation of Watchkeeper's");
+}
+
+#[test]
+fn while_the_mode_is_off_only_the_timer_of_an_operation_is_kept() {
     let off = Policy { mode: Mode::Off, ..policy() };
-    let said = say(&decide(&rolled_back(Completed), &off, at(5)));
-    assert!(said.starts_with("ignore: the mode is off"), "{said}");
+    let kept = "wait 900s: the template's Mode is off: until that changes, nothing is done and said, and the timer is \
+                kept";
+    assert_eq!(say(&decide(&rolled_back(Completed), &off, at(5))), kept);
+    assert_eq!(say(&decide(&Facts::of(watch()), &off, at(60 * 24))), kept, "nothing is asked");
+    let stack = Hint::Watch { target: "stack:billing".parse().unwrap(), operation: None };
+    for hint in [stack, prove(), change(Phase::Failed, "ecs-svc/8", 6)] {
+        let said = say(&decide(&Facts::of(hint), &off, at(60)));
+        assert_eq!(said, "ignore: the mode is off (watchkeeper:mode, or the template's Mode)");
+    }
+}
+
+#[test]
+fn the_older_an_operation_the_more_seldom_it_is_looked_at() {
+    let slow = Operation { deadline: at(60 * 24), ..operation(Means::UpdateService) };
+    let on_its_way = of_service(watch(), &[slow], &[deployment("ecs-svc/2", 41, InProgress, 0)]);
+    for (now, seconds) in [(9, 20), (10, 60), (59, 60), (60, 300), (239, 300), (240, 900), (60 * 24 - 5, 300)]
+    {
+        check(&on_its_way, now, &format!("wait {seconds}s: it is on its way"));
+    }
+}
+
+#[test]
+fn an_alarm_that_has_a_whole_day_does_not_use_up_the_receives_of_the_queue() {
+    let policy = Policy { recovery: SignedDuration::from_hours(24), ..policy() };
+    let deployed = rolled_back(Completed);
+    let (mut now, mut looks) = (at(4), 1);
+    while let Step::Settled(Verdict::Wait { again, .. }) = decide(&deployed, &policy, now) {
+        (now, looks) = (now + again, looks + 1);
+        assert!(looks < 400, "too many looks by {now}");
+    }
+    let said = say(&decide(&deployed, &policy, now));
+    assert_eq!(said, "close Unhealed at 1444m, Alarm");
+    assert!(
+        now.duration_since(at(24 * 60 + 4)) < SignedDuration::from_secs(20),
+        "it is told in time, not at {now}"
+    );
 }
 
 #[test]
@@ -297,6 +335,39 @@ fn a_deployment_of_an_operation_goes_the_operation_s_way() {
 }
 
 #[test]
+fn an_operation_claims_no_deployment_from_before_it_began_or_after_its_deadline() {
+    let told = "broken web:42 back to Some(\"web:41\"), over false, disproved true";
+    let deployments = [taking_back(41, InProgress), failing(Failed)];
+    for means in [Means::UpdateService, Means::StopServiceDeployment, Means::CreateDeployment] {
+        let open = Operation { deployment: None, from: td(40), to: td(39), ..operation(means) };
+        for (minutes, expected) in [(-1, told), (0, "follow op-1"), (29, "follow op-1"), (30, told)] {
+            let hint = change(Phase::Failed, "ecs-svc/8", minutes);
+            check(&of_service(hint, std::slice::from_ref(&open), &deployments), minutes + 1, expected);
+        }
+        let done = change(Phase::Completed, "ecs-svc/9", 30);
+        let deployments = [taking_back(41, Completed)];
+        check(&of_service(done, &[open], &deployments), 31, "deployed web:41, resolves false");
+    }
+    // What it leaves or returns to is no longer its own either.
+    let open = operation(Means::UpdateService);
+    for (minutes, expected) in [(-1, "follow op-1"), (119, "follow op-1"), (120, told)] {
+        let hint = change(Phase::Failed, "ecs-svc/8", minutes);
+        check(&of_service(hint, std::slice::from_ref(&open), &deployments), minutes + 1, expected);
+    }
+    for (minutes, expected) in
+        [(29, "follow op-1"), (30, "broken web:41 back to Some(\"web:42\"), over false, disproved true")]
+    {
+        let hint = change(Phase::RollingBack, "ecs-svc/9", minutes);
+        let mut unlisted = of_service(hint, std::slice::from_ref(&open), &[taking_back(42, InProgress)]);
+        unlisted.failed = Some(Some(td(41)));
+        check(&unlisted, minutes + 1, expected);
+    }
+    // Its own deployment stays its own.
+    let own = change(Phase::Completed, "ecs-svc/2", 90);
+    check(&of_service(own, &[open], &[deployment("ecs-svc/2", 41, Completed, 0)]), 91, "follow op-1");
+}
+
+#[test]
 fn a_deployment_that_is_done_resolves_what_was_told_and_is_looked_at_later() {
     let done = || change(Phase::Completed, "ecs-svc/9", 8);
     let mut facts = of_service(done(), &[], &[taking_back(41, Completed)]);
@@ -363,6 +434,43 @@ fn a_revision_that_stays_is_good() {
     let mut gone = proving(&[], runs(), None);
     gone.world = Some(World::Service(None));
     check(&gone, 10, "ignore: the service is gone");
+}
+
+#[test]
+fn a_revision_that_was_left_for_an_alarm_is_not_good_while_that_fires() {
+    let runs = || deployment("ecs-svc/8", 42, Completed, 0);
+    let left = |id: &str, incident: &str| Operation {
+        id: id.to_owned(),
+        incident: incident.to_owned(),
+        end: Some(End::Recovered),
+        ..operation(Means::UpdateService)
+    };
+    let alarm_of = |name: &str| format!("alarm:arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}");
+    let newest_first = [
+        left("op-4", "request:4"),
+        Operation { from: td(43), ..left("op-3", &alarm_of("of another revision")) },
+        left("op-2", &alarm_of("web 5xx")),
+        left("op-1", &alarm_of("of long ago")),
+    ];
+    let mut again = proving(&newest_first, runs(), Some(-60));
+    again.alarm = None;
+    check(&again, 10, "look: Alarm(\"web 5xx\")");
+    let fires = "ignore: the alarm web 5xx, for which the revision was left before, fires; it stays bad";
+    for (state, expected) in [
+        (AlarmState::Alarm, fires),
+        (AlarmState::Ok, "good web:42"),
+        (AlarmState::InsufficientData, "good web:42"),
+    ] {
+        again.alarm = Some(Some(alarm(state, -1)));
+        check(&again, 10, expected);
+    }
+    again.alarm = Some(None);
+    check(&again, 10, "good web:42");
+    // Nobody holds it to be bad, or no alarm did: no alarm is asked.
+    for mut other in [proving(&newest_first, runs(), None), proving(&newest_first[..2], runs(), Some(-60))] {
+        other.alarm = None;
+        check(&other, 10, "good web:42");
+    }
 }
 
 fn rollout() -> impl Strategy<Value = Rollout> {

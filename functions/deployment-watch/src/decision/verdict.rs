@@ -205,6 +205,8 @@ pub enum Waiting {
         /// How long.
         until: Timestamp,
     },
+    /// That the mode is no longer `off`.
+    Off,
 }
 
 impl fmt::Display for Waiting {
@@ -216,6 +218,9 @@ impl fmt::Display for Waiting {
                 write!(f, "it is deployed; the alarm {name} has until {until:.0} to be OK")
             }
             Self::Proof { until } => write!(f, "its revision has until {until:.0} to prove itself"),
+            Self::Off => f.write_str(
+                "the template's Mode is off: until that changes, nothing is done and said, and the timer is kept",
+            ),
         }
     }
 }
@@ -265,6 +270,11 @@ pub enum Ignored {
     },
     /// The revision turned out bad.
     Disproved,
+    /// The alarm for which the revision was left once fires.
+    Fires {
+        /// Its name.
+        alarm: String,
+    },
 }
 
 impl fmt::Display for Ignored {
@@ -301,6 +311,9 @@ impl fmt::Display for Ignored {
                 write!(f, "the operation {operation} is about to leave the revision")
             }
             Self::Disproved => f.write_str("the revision was found bad meanwhile"),
+            Self::Fires { alarm } => {
+                write!(f, "the alarm {alarm}, for which the revision was left before, fires; it stays bad")
+            }
         }
     }
 }

@@ -263,12 +263,29 @@ fn a_failure_of_our_own_names_the_action_and_is_the_same_each_time() {
     let first = failure(&seen(), &policy(), &error(), at(1));
     let again = failure(&seen(), &policy(), &error(), at(9));
     assert_eq!(first, again);
-    assert_eq!((first.severity, &first.incident), (Severity::Sev1, &incident().key));
+    assert_eq!((first.severity, first.state), (Severity::Sev1, State::Firing));
+    assert_eq!(first.incident, incident().key);
     assert!(first.facts.iter().any(|fact| fact.value.contains("ecs:DescribeServices is denied")));
     let end = closing(&seen(), &policy(), &close(Ended::Superseded { running: td(43) })).unwrap();
     assert!(first.revision < end.revision, "its end takes it back");
-    let unseen = failure(&Facts::of(watch()), &policy(), &error(), at(1));
-    assert_eq!(unseen.incident, "watch:op-1");
+}
+
+#[test]
+fn a_failure_of_our_own_that_nothing_would_end_is_told_for_the_record() {
+    let error = Error::Denied { action: "ecs:DescribeServices", source: "no".into() };
+    let stack = Hint::Watch { target: "stack:billing".parse().unwrap(), operation: None };
+    let deployment = "ecs-svc/8".to_owned();
+    let prove = Hint::Prove { target: target(), revision: td(42), deployment, since: at(0) };
+    for (hint, key) in [
+        (watch(), "watch:op-1"),
+        (stack, "watch:stack:billing"),
+        (prove, "watch:ecs-svc/8"),
+        (change(Phase::Failed, "ecs-svc/8", 6), "watch:ecs-svc/8"),
+    ] {
+        let notice = failure(&Facts::of(hint), &policy(), &error, at(1));
+        assert_eq!((notice.incident.as_str(), notice.state), (key, State::Info));
+        assert_eq!(notice.severity, Severity::Sev1);
+    }
 }
 
 #[test]

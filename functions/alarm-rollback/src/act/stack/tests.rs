@@ -89,7 +89,7 @@ async fn an_update_is_cancelled_and_a_failed_one_rolled_back_likewise() {
 }
 
 #[tokio::test]
-async fn a_stack_in_another_status_without_a_role_or_gone_is_not_touched() {
+async fn a_stack_in_another_status_without_a_role_nested_or_gone_is_not_touched() {
     let act = &Act::ContinueUpdateRollback { skip: Vec::new() };
     let elsewhere = described(vec![StackStatus::UpdateRollbackInProgress]);
     assert!(matches!(run(act, &[&elsewhere]).await, Ok(Made::Again)));
@@ -100,6 +100,13 @@ async fn a_stack_in_another_status_without_a_role_or_gone_is_not_touched() {
         DescribeStacksOutput::builder().stacks(stack).build()
     });
     assert!(matches!(run(act, &[&bare]).await, Ok(Made::Again)));
+
+    let nested = mock!(Client::describe_stacks).then_output(|| {
+        let mut stack = stack(StackStatus::UpdateRollbackFailed);
+        stack.root_id = Some(ID.replace("billing", "shop"));
+        DescribeStacksOutput::builder().stacks(stack).build()
+    });
+    assert!(matches!(run(act, &[&nested]).await, Ok(Made::Again)));
 
     let gone = mock!(Client::describe_stacks).then_output(|| DescribeStacksOutput::builder().build());
     assert!(matches!(run(act, &[&gone]).await, Ok(Made::Again)));

@@ -278,6 +278,9 @@ fn at_time(
     if current.is_some_and(|current| same_effect(memory, current, revision)) {
         return Err(Held::RunsAlready { task_definition: service.task_definition.clone() });
     }
+    if bad_since(memory, None, &revision.task_definition, deployment.created_at) {
+        return Err(Held::KnownBad { task_definition: revision.task_definition.clone() });
+    }
     Ok(deploy(revision, deployed(deployment)))
 }
 
@@ -295,7 +298,12 @@ fn by_name(named: &str, service: &Service) -> Choice {
     let name = named.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')).unwrap_or(named);
     let arn = match name.rsplit_once(':') {
         None if is_number(name) => format!("{prefix}/{family}:{name}"),
-        Some((family, revision)) if is_number(revision) && is_family(family) => format!("{prefix}/{name}"),
+        // Another family is meant only where it is named in full.
+        Some((other, revision))
+            if is_number(revision) && is_family(other) && (other == family || name != named) =>
+        {
+            format!("{prefix}/{name}")
+        }
         Some(_) | None => return Err(malformed()),
     };
     if arn == current {

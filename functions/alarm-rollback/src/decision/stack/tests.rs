@@ -243,7 +243,7 @@ fn every_reason_is_a_sentence_with_a_next_step() {
     let mut timeless = scene("UPDATE_IN_PROGRESS", &[]);
     timeless.stack.as_mut().unwrap().updated_at = None;
     let mut nested = scene("UPDATE_ROLLBACK_FAILED", &[]);
-    nested.nested = Some("billing-Storage-Z2VK".to_owned());
+    nested.root = Some("shop".to_owned());
     let fresh = scene("UPDATE_IN_PROGRESS", &[(3, "UPDATE_IN_PROGRESS")]);
     let mut nothing = failed_again();
     nothing.inside.values_mut().for_each(|inside| inside.resources.clear());
@@ -262,7 +262,7 @@ fn every_reason_is_a_sentence_with_a_next_step() {
         ),
         (complete.clone(), alarm(1), "recently enough to be to blame"),
         (complete, Wish::Unstick, "not stuck (UPDATE_COMPLETE)"),
-        (nested, Wish::Unstick, "nested in the stack billing"),
+        (nested, alarm(1), "belongs to the stack shop, and goes back only together with it"),
         (timeless, Wish::Unstick, "does not say when"),
         (fresh.clone(), Wish::Unstick, "is not stuck yet: it is in UPDATE_IN_PROGRESS"),
         (fresh, alarm(1), "does not allow to cancel that (rollback.stacks.cancel)"),
@@ -312,7 +312,9 @@ fn a_failed_rollback_is_continued_without_skips_first() {
     let events =
         [(2, "UPDATE_ROLLBACK_FAILED"), (15, "UPDATE_ROLLBACK_IN_PROGRESS"), (20, "UPDATE_IN_PROGRESS")];
     let mut scene = scene("UPDATE_ROLLBACK_FAILED", &events);
-    scene.events.telling.insert(1, failed(3, "Web", "It did not stabilize."));
+    scene.events.telling.insert(1, failed(3, "Web", "The value s3cret of Password is not valid."));
+    scene.events.telling.insert(2, failed(4, "Queue", CANCELLED));
+    scene.kinds.insert("Web".to_owned(), "AWS::ECS::Service".to_owned());
 
     let plan = planned(&scene, &Wish::Unstick, &allowing(true, true));
 
@@ -323,7 +325,8 @@ fn a_failed_rollback_is_continued_without_skips_first() {
     );
     assert_eq!((plan.basis, plan.blames), (Basis::LastStable, false));
     assert_eq!(plan.before["status"], "UPDATE_ROLLBACK_FAILED");
-    assert_eq!(plan.before["failed"]["Web"], "It did not stabilize.");
+    // What failed, and not why: a reason may quote a property.
+    assert_eq!(plan.before["failed"], json!({"Web": "AWS::ECS::Service", "Queue": null}));
 }
 
 #[test]
@@ -384,8 +387,9 @@ fn what_would_be_skipped_is_told_with_its_reason_and_the_command() {
         assert_eq!(why.severity(), Severity::Sev2);
         assert!(!why.quiet());
         let (text, step) = (why.to_string(), why.next_step());
-        assert!(text.contains("Web (Service arn:…/web did not stabilize)"), "{text}");
-        assert!(text.contains("billing-Storage-Z2VK.Database (DB instance not found)"), "{text}");
+        assert!(text.contains("Web (AWS::ECS::Service: Service arn:…/web did not stabilize)"), "{text}");
+        let nested = "billing-Storage-Z2VK.Database (AWS::RDS::DBInstance: DB instance not found)";
+        assert!(text.contains(nested), "{text}");
         assert!(!text.contains("Queue") && !text.contains("Topic") && !text.contains("Alarm"), "{text}");
         let command = "aws cloudformation continue-update-rollback --stack-name billing --resources-to-skip Web \
                        billing-Storage-Z2VK.Database";
@@ -469,15 +473,32 @@ fn a_failed_update_goes_back_only_to_a_stable_state_on_record() {
 }
 
 #[test]
-fn a_nested_stack_goes_back_with_its_root() {
-    let mut scene = failed_again();
-    scene.nested = Some("billing-Storage-Z2VK".to_owned());
-    let plan = planned(&scene, &alarm(1), &allowing(false, true));
-    assert!(
-        plan.notes[0].contains("billing-Storage-Z2VK is nested")
-            && plan.notes[0].ends_with("the stack billing.")
-    );
-    assert!(held(&scene, &Wish::Unstick, &allowing(false, true)).quiet(), "the root's own change is told");
+fn a_long_reason_is_cut_in_what_people_read() {
+    let blocker = Blocker {
+        name: "Web".to_owned(),
+        kind: "AWS::ECS::Service".to_owned(),
+        reason: Some("é".repeat(300)),
+    };
+    assert_eq!(why::reasons(&[blocker]), format!("Web (AWS::ECS::Service: {})", "é".repeat(200)));
+}
+
+#[test]
+fn nothing_is_done_to_a_nested_stack_whatever_is_wished() {
+    let rules = allowing(true, true);
+    let wishes = [alarm(1), Wish::Unstick, Wish::Previous, Wish::Revision("3".to_owned()), Wish::At(ago(60))];
+    for status in status::words() {
+        let events = [(45, status), (50, "UPDATE_IN_PROGRESS"), (900, "CREATE_COMPLETE")];
+        let mut nested = scene(status, &events);
+        nested.root = Some("shop".to_owned());
+        for wish in &wishes {
+            let why = held(&nested, wish, &rules);
+            assert_eq!(why, Why::Nested { root: "shop".to_owned() }, "{status}, {wish:?}");
+            assert!(why.quiet(), "the root's own change is told");
+            let step = why.next_step();
+            assert!(step.contains("`watchkeeper:target=stack:shop`"), "{step}");
+            assert!(step.contains("name stack:shop in the request"), "{step}");
+        }
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub enum Why {
     Missing,
     /// A template or a time was named.
     NoRevisions,
-    /// It is nested, and its root is dealt with on its own.
+    /// It is nested, and only its root can be dealt with.
     Nested {
         /// The root's name.
         root: String,
@@ -124,7 +124,7 @@ impl fmt::Display for Why {
                 f.write_str("CloudFormation keeps no earlier templates, so a stack has no revision to name")
             }
             Self::Nested { root } => {
-                write!(f, "it is nested in the stack {root}, which is dealt with on its own")
+                write!(f, "the stack belongs to the stack {root}, and goes back only together with it")
             }
             Self::NoTime => f.write_str("CloudFormation does not say when the stack was updated"),
             Self::TooOld { since } => {
@@ -209,8 +209,9 @@ impl Why {
             | Self::TooOld { .. }
             | Self::FiringBefore { .. }
             | Self::RollingBack { .. }
+            | Self::Nested { .. }
             | Self::NoWay { .. } => Severity::Sev3,
-            Self::Nested { .. } | Self::NotStuck { .. } | Self::Well { .. } => Severity::Sev4,
+            Self::NotStuck { .. } | Self::Well { .. } => Severity::Sev4,
         }
     }
 
@@ -242,7 +243,10 @@ impl Why {
         match self {
             Self::Missing => "Mend the name of the stack in the alarm's tag or in the request.".to_owned(),
             Self::NoRevisions => "Deploy the template that you want, by hand.".to_owned(),
-            Self::Nested { root } => format!("Look at the stack {root}."),
+            Self::Nested { root } => format!(
+                "Tag the alarm `watchkeeper:target=stack:{root}`, or name stack:{root} in the request; until then, look \
+                 at the stack {root}."
+            ),
             Self::NoTime | Self::TooOld { .. } | Self::FiringBefore { .. } => {
                 "Look for a cause other than an update of the stack: dependencies, traffic, a rotated secret, the \
                  platform."
@@ -299,7 +303,7 @@ impl Why {
 pub(super) const SKIPPED: &str = " (skipped resources are marked UPDATE_COMPLETE but differ from the template: bring \
                                   both together before the next update, or the stack may not be mended any more)";
 
-/// The resources, each with its reason.
+/// The resources, each with its type and its reason, which is cut: it may quote what the resource's properties say.
 pub(super) fn reasons(blockers: &[Blocker]) -> String {
     listed(blockers, |blocker| {
         let reason = blocker.reason.as_deref().unwrap_or("no reason given");
@@ -307,7 +311,7 @@ pub(super) fn reasons(blockers: &[Blocker]) -> String {
             .char_indices()
             .nth(LONGEST_QUOTE)
             .map_or(reason, |(end, _)| reason.get(..end).unwrap_or(reason));
-        cut.trim_end_matches('.').to_owned()
+        format!("{}: {}", blocker.kind, cut.trim_end_matches('.'))
     })
 }
 

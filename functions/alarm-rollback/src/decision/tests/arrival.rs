@@ -2,10 +2,11 @@
 
 use shared::alarm::{State, Transport};
 use shared::ledger::once::Claim;
+use shared::notice;
 use shared::tags::Mode;
 
 use super::super::{Ignored, concerns_people};
-use super::truth::{change, child, tag};
+use super::truth::{change, child, incident, tag};
 use super::*;
 use crate::cause::{Cause, StackChange};
 use crate::facts::{Alarm, Facts};
@@ -42,6 +43,22 @@ fn only_a_change_to_alarm_counts() -> Vec<Case> {
         when("from ALARM", from(Some(State::Alarm)), "ignore: the alarm was firing before"),
         when("muted", |truth| truth.change().muted = true, "ignore: the alarm's owner muted it"),
         when("from too little data", from(Some(State::InsufficientData)), "web:7 -> web:6"),
+        when(
+            "from too little data, and it fired before the deployment began",
+            |truth| {
+                truth.change().previous = Some(State::InsufficientData);
+                truth.facts.incident = Some(Some(incident(90, notice::State::Firing, None)));
+            },
+            "hold: the alarm fired before the newest deployment began",
+        ),
+        when(
+            "from too little data, and what it fired of before is over",
+            |truth| {
+                truth.change().previous = Some(State::InsufficientData);
+                truth.facts.incident = Some(Some(incident(90, notice::State::Resolved, None)));
+            },
+            "web:7 -> web:6",
+        ),
         when("from nothing", from(None), "web:7 -> web:6"),
     ]
 }
@@ -189,12 +206,32 @@ fn a_composite_alarm_is_about_what_its_children_are_about() -> Vec<Case> {
         tag(&mut child.tags, "target", target);
         child
     };
+    let marked = |name, value| {
+        let mut child = child("marked", "web");
+        tag(&mut child.tags, name, value);
+        child
+    };
+    let (elsewhere, off) = (marked("environment", "dev"), marked("mode", "off"));
     let several = "hold: the alarm is about several targets: ecs:prod/api, ecs:prod/web";
     vec![
         when("one, by dimensions", composite(vec![child("a", "web")]), "web:7 -> web:6"),
         when("one, by its tag", composite(vec![tagged("ecs:prod/web")]), "web:7 -> web:6"),
         when("twice the same", composite(vec![child("a", "web"), tagged("ecs:prod/web")]), "web:7 -> web:6"),
         when("two services", composite(vec![child("a", "web"), child("b", "api")]), several),
+        when(
+            "one, and a composite alarm that may be about anything",
+            composite(vec![
+                child("a", "web"),
+                crate::facts::Child { dimensions: Vec::new(), ..child("b", "x") },
+            ]),
+            "hold: the alarm is about several targets: ecs:prod/web, the alarm b",
+        ),
+        when(
+            "one of another environment",
+            composite(vec![elsewhere]),
+            "ignore: it belongs to the environment dev",
+        ),
+        when("one that is off", composite(vec![off]), "ignore: its mode is off"),
         when("none fires", composite(Vec::new()), "hold: the alarm does not say what it is about"),
         when(
             "a tag of no target",

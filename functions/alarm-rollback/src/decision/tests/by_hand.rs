@@ -90,6 +90,7 @@ fn back_to_a_revision_that_somebody_names() -> Vec<Case> {
         named("by its number", "5", fifth),
         named("by family and number", "web:5", fifth),
         named("by its ARN", &td(5), fifth),
+        named("another family by its short name", "api:5", "hold: \"api:5\" is no task definition"),
         named("a newer one", "9", "web:7 -> web:9"),
         named("what runs", "web:7", "hold: it runs web:7 already"),
         named(
@@ -155,6 +156,15 @@ fn back_to_what_ran_at_a_time() -> Vec<Case> {
         at("when one had just ended", 100, "web:7 -> web:6"),
         at("after one that did not stay", 40, "web:7 -> web:6"),
         at("now", 0, "hold: it runs web:7 already"),
+        asked(
+            "what ran then is bad",
+            Wanted::At(ago(90)),
+            |truth| {
+                truth.history(&[(Status::Successful, 5, 7), (Status::Successful, 100, 6)]);
+                truth.remember(6, Standing::Bad, 60);
+            },
+            "hold: web:6 ran then, and was rolled away from since",
+        ),
         at("before all", 300, "hold: ECS has no record of what ran at 2026-11-20T07:02:00Z"),
         asked("ECS lists nothing", Wanted::At(ago(10)), without, "hold: ECS has no record of what ran at"),
     ]
@@ -178,7 +188,22 @@ fn what_was_done_can_be_undone() -> Vec<Case> {
             Operation { means: Means::Scale, from: "0 tasks".to_owned(), ..operation("op-1", 7, 6, 8, None) };
         truth.lease(&scaled, 52);
     };
+    let weighted = |truth: &mut Truth| {
+        let before = Some(r#"{"version": "7", "weights": {"8": 0.1}}"#.to_owned());
+        let unweighted = Operation {
+            means: Means::UpdateAlias,
+            before,
+            ..operation("op-1", 7, 6, 8, Some(End::Recovered))
+        };
+        truth.lease(&unweighted, 52);
+    };
     vec![
+        asked(
+            "an alias was weighted before",
+            undo(),
+            weighted,
+            "hold: the alias sent requests to two versions before",
+        ),
         asked(
             "it is over",
             undo(),

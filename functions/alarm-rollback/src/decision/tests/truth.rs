@@ -353,7 +353,7 @@ impl Truth {
                 }
             }
             Question::Rules => known.rules.clone_from(&self.facts.rules),
-            Question::Incident => known.incident.clone_from(&self.facts.incident),
+            Question::Incident => known.incident = Some(self.facts.incident.clone().flatten()),
             Question::Alarm => known.alarm.clone_from(&self.facts.alarm),
             Question::Children => known.children.clone_from(&self.facts.children),
             Question::Behind(_) => known.behind.clone_from(&self.facts.behind),

@@ -49,7 +49,7 @@ variants!(Act, act, ACTS:
     CancelUpdateStack ContinueUpdateRollback RollbackStack);
 variants!(Held, held, HELD:
     NoTarget ManyTargets MalformedTarget SetByHand Stale InProgress Unfinished Cleared Cooldown TooMany Overtaken
-    Unsafe Unconfirmed NoOperation NoService NotActive Controller OwnerInProgress ScaledToZero NoDeployment TooOld
+    Unsafe Unconfirmed NoOperation Weighted KnownBad NoService NotActive Controller OwnerInProgress ScaledToZero NoDeployment TooOld
     FiringBefore OwnRollback EcsRollingBack EcsRolledBack EcsRollbackFailed Stopped UnknownDeployment SameCode
     FixOnItsWay NoHistory Moving NothingGood NotARevision RunsAlready NothingRanThen Gone Deregistered ImageGone SecretGone
     PortMismatch NotForFargate CodeDeploy Alias Stack);

@@ -1,7 +1,11 @@
 //! What ECS answers of services and deployments, and what is made of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_sdk_cloudformation::operation::describe_stacks::{DescribeStacksError, DescribeStacksOutput};
 use aws_sdk_cloudformation::types::{Stack, StackStatus};
+use aws_sdk_ecs::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_ecs::operation::describe_service_deployments::DescribeServiceDeploymentsOutput;
 use aws_sdk_ecs::operation::describe_service_revisions::DescribeServiceRevisionsOutput;
 use aws_sdk_ecs::operation::describe_services::{DescribeServicesError, DescribeServicesOutput};
@@ -11,7 +15,7 @@ use aws_sdk_ecs::operation::list_service_deployments::{
 };
 use aws_sdk_ecs::operation::list_services::{ListServicesError, ListServicesOutput};
 use aws_sdk_ecs::operation::list_task_definitions::ListTaskDefinitionsOutput;
-use aws_smithy_mocks::{Rule, mock};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::error::ErrorMetadata;
 use jiff::Timestamp;
 use shared::error::Class;
@@ -394,6 +398,54 @@ async fn the_services_behind_a_target_group_are_found_over_all_pages_of_the_clus
 
     assert_eq!(got, ["ecs:prod/web".parse().unwrap()]);
     assert_eq!(described.num_calls(), 3, "ten, five and one");
+}
+
+/// Every request passes through here, and lets others pass before it goes on.
+#[derive(Debug, Default)]
+struct Gate {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Through(Arc<Gate>);
+
+impl ResolveEndpoint for Through {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::new(async {
+            let now = self.0.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.0.most.fetch_max(now, Ordering::SeqCst);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            self.0.now.fetch_sub(1, Ordering::SeqCst);
+            Ok(Endpoint::builder().url("https://ecs.eu-west-1.amazonaws.com").build())
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_services_of_one_page_are_described_at_once_and_those_of_the_next_after_them() {
+    let listed = mock!(Client::list_services)
+        .match_requests(|asked| asked.max_results() == Some(100))
+        .then_compute_output(|asked| {
+            let arns = (0..100).map(|index| format!("web-{index}")).collect();
+            let next = asked.next_token().is_none().then(|| "more".to_owned());
+            ListServicesOutput::builder().set_service_arns(Some(arns)).set_next_token(next).build()
+        });
+    let described = mock!(Client::describe_services).then_compute_output(|asked| {
+        let services = asked.services().iter().map(|name| behind_them(name, vec![balancer("web/0123")]));
+        DescribeServicesOutput::builder().set_services(Some(services.collect())).build()
+    });
+    let gate = Arc::new(Gate::default());
+    let ecs = mock_client!(aws_sdk_ecs, RuleMode::MatchAny, &[&listed, &described], |config| config
+        .endpoint_resolver(Through(Arc::clone(&gate))));
+    let clients = Clients { ecs, ..Mocks::default().clients() };
+
+    let got = behind(&clients, &["targetgroup/web/0123".to_owned()], "prod").await.unwrap();
+
+    assert_eq!((got.len(), described.num_calls()), (200, 20));
+    assert_eq!(gate.most.load(Ordering::SeqCst), 10, "ten calls at once, and no more");
 }
 
 #[test]

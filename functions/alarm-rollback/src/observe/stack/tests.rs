@@ -66,6 +66,7 @@ fn event(seconds: i64, resource: &str, physical: &str, status: ResourceStatus) -
         .logical_resource_id(resource)
         .physical_resource_id(physical)
         .timestamp(at(seconds))
+        .resource_type(if physical == ID { "AWS::CloudFormation::Stack" } else { "AWS::ECS::Service" })
         .resource_status(status)
         .resource_status_reason("r".repeat(1000))
         .client_request_token("token")
@@ -92,6 +93,7 @@ async fn a_stack_is_read_with_its_role_its_tags_and_its_newest_events() {
         event(300, "billing", ID, ResourceStatus::UpdateFailed),
         event(200, "Web", "web", ResourceStatus::UpdateInProgress),
         event(150, "Web", "web", ResourceStatus::UpdateFailed),
+        event(140, "Api", "api", ResourceStatus::UpdateComplete),
     ];
     let (found, events) = (found("billing", root()), paged(vec![events], false));
     let scene = scene(&answering(&[&found, &events]), "billing").await.unwrap();
@@ -102,7 +104,8 @@ async fn a_stack_is_read_with_its_role_its_tags_and_its_newest_events() {
     assert_eq!(stack.role.as_deref(), Some("arn:aws:iam::123456789012:role/deploy"));
     assert_eq!(stack.updated_at.unwrap().as_second(), 100);
     assert_eq!(stack.tags["watchkeeper:environment"], "prod");
-    assert_eq!(scene.nested, None);
+    assert_eq!(scene.root, None);
+    assert_eq!(scene.kinds, BTreeMap::from([("Web".to_owned(), "AWS::ECS::Service".to_owned())]));
     assert_eq!(scene.events.reach, Reach::Newest);
     let kept: Vec<_> =
         scene.events.telling.iter().map(|event| (event.own, event.resource.as_str())).collect();
@@ -112,7 +115,7 @@ async fn a_stack_is_read_with_its_role_its_tags_and_its_newest_events() {
 }
 
 #[tokio::test]
-async fn of_a_nested_stack_the_root_is_looked_at() {
+async fn of_a_nested_stack_the_root_is_named() {
     let nested = Described::builder()
         .stack_id(STORAGE)
         .stack_name("billing-Storage-Z2VK")
@@ -121,14 +124,14 @@ async fn of_a_nested_stack_the_root_is_looked_at() {
         .parent_id("arn:aws:cloudformation:eu-west-1:123456789012:stack/billing-Data-A1/3")
         .root_id(ID)
         .build();
-    let (nested, root) = (found("billing-Storage-Z2VK", nested), found(ID, root()));
+    let nested = found("billing-Storage-Z2VK", nested);
     let events = mock!(Client::describe_stack_events)
-        .match_requests(|request| request.stack_name() == Some(ID))
+        .match_requests(|request| request.stack_name() == Some(STORAGE))
         .then_output(|| DescribeStackEventsOutput::builder().build());
-    let scene = scene(&answering(&[&nested, &root, &events]), "billing-Storage-Z2VK").await.unwrap();
+    let scene = scene(&answering(&[&nested, &events]), "billing-Storage-Z2VK").await.unwrap();
 
-    assert_eq!(scene.nested.as_deref(), Some("billing-Storage-Z2VK"));
-    assert_eq!(scene.stack.unwrap().name, "billing");
+    assert_eq!(scene.root.as_deref(), Some("billing"));
+    assert_eq!(scene.stack.unwrap().name, "billing-Storage-Z2VK");
     assert_eq!(scene.events.reach, Reach::End);
 }
 
@@ -241,9 +244,36 @@ async fn a_sweep_finds_the_stuck_stacks_of_every_page_but_no_nested_ones() {
         .output(move || ListStacksOutput::builder().stack_summaries(second.clone()).build())
         .build();
 
-    let swept = stuck(&answering(&[&listed])).await.unwrap();
+    let now = Timestamp::from_second(1000).unwrap();
+    let swept = stuck(&answering(&[&listed]), now).await.unwrap();
 
     let names: Vec<_> = swept.iter().map(|change| change.name.as_str()).collect();
     assert_eq!(names, ["billing", "web"]);
     assert!(swept.iter().all(|change| change.is_stuck() && change.at.as_second() == 100));
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_out_what_is_being_changed_for_less_than_any_policy_calls_stuck() {
+    use StackStatus::{UpdateFailed, UpdateInProgress, UpdateRollbackFailed, UpdateRollbackInProgress};
+    let table = [
+        (UpdateInProgress, 300, false),
+        (UpdateInProgress, 301, true),
+        (UpdateRollbackInProgress, 1, false),
+        (UpdateRollbackInProgress, 301, true),
+        (UpdateRollbackFailed, 1, true),
+        (UpdateFailed, 1, true),
+    ];
+    for (status, age, expected) in table {
+        let summary = StackSummary::builder()
+            .stack_id(ID)
+            .stack_name("billing")
+            .stack_status(status.clone())
+            .creation_time(at(10))
+            .last_updated_time(at(1000 - age))
+            .build();
+        let listed = mock!(Client::list_stacks)
+            .then_output(move || ListStacksOutput::builder().stack_summaries(summary.clone()).build());
+        let swept = stuck(&answering(&[&listed]), Timestamp::from_second(1000).unwrap()).await.unwrap();
+        assert_eq!(!swept.is_empty(), expected, "{status:?} since {age} seconds");
+    }
 }

@@ -59,13 +59,17 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_scene()(status in 0..10_usize, events in events(), root in inside(), nested in inside(), role in any::<bool>())
+    fn any_scene()(
+        status in 0..10_usize, events in events(), root in inside(), nested in inside(), role in any::<bool>(),
+        is_nested in prop::bool::weighted(0.1),
+    )
         -> Scene
     {
         let mut scene = scene(STATUSES[status], &[]);
         if !role {
             scene = without_role(scene);
         }
+        scene.root = is_nested.then(|| "shop".to_owned());
         scene.events = events;
         scene.inside = [(ID.to_owned(), root), (STORAGE.to_owned(), nested)].into();
         scene
@@ -132,6 +136,7 @@ proptest! {
         };
         let stack = scene.stack.as_ref().unwrap();
         prop_assert!(stack.role.is_some());
+        prop_assert_eq!(&scene.root, &None);
         prop_assert!(!plan.blames);
         match &plan.act {
             Act::RollbackStack => {
