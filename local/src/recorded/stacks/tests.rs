@@ -150,7 +150,7 @@ async fn only_what_failed_to_roll_back_is_skipped_and_under_the_name_of_its_stac
         assert_eq!(code, "ValidationError", "{skip}: {message}");
     }
     assert_eq!(go_on(&cfn, &nested, "token", &[]).await.unwrap_err().0, "ValidationError");
-    assert_eq!(go_on(&cfn, "shop", "1st", &[]).await.unwrap_err().0, "ValidationError");
+    assert_eq!(go_on(&cfn, "shop", "-first", &[]).await.unwrap_err().0, "ValidationError");
     assert_eq!(double.changes(), []);
 
     go_on(&cfn, "shop", "token", &[&inside("Service")]).await.unwrap();
