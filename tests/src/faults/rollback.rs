@@ -79,7 +79,7 @@ async fn budget(stage: &Stage) -> anyhow::Result<()> {
     let proxy = Proxy::forwarding(&stage.deployment.aws.endpoint()).await?;
     // Every answer is held back, so that calls made at once are seen at once.
     proxy.inject("*", When::Always, Fault::Delay(HELD_BACK));
-    rolled_back(stage, &proxy, "budget").await?;
+    rolled_back(stage, &proxy, "calls-counted").await?;
     let calls = proxy.calls();
     let names: Vec<_> = calls.iter().map(|call| call.action.as_str()).collect();
     let until =
