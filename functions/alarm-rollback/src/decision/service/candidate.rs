@@ -218,8 +218,8 @@ fn has_run(next: &ServiceDeployment, deployment: &ServiceDeployment) -> bool {
     replaced.duration_since(finished) >= PROVED_AFTER
 }
 
-/// Whether it, or a copy of it, was rolled away from, and not deployed again since by somebody who knew better. What the operation of
-/// this very case left does not count: it may be the same task definition with another image.
+/// Whether it, or a copy of it, was rolled away from, and not deployed again since by somebody who knew better. What
+/// the operation of this very case left does not count: it may be the same task definition with another image.
 fn bad_since(
     memory: &Memory,
     own: Option<&Operation>,
