@@ -1,8 +1,11 @@
 //! Why an ECS deployment does not get on: what is left of its tasks, and what that says.
 //!
-//! The tasks and their logs are looked at here; [`diagnosis`] puts them into words.
+//! The tasks and their logs are looked at here; [`diagnosis`] puts them into words. [`image`] reads what a container runs,
+//! and [`copy`] registers a task definition anew.
 
+pub mod copy;
 pub mod diagnosis;
+pub mod image;
 
 use std::collections::BTreeMap;
 

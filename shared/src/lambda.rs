@@ -67,7 +67,13 @@ where
         match result {
             Ok(report) => {
                 report::write(&report, &run);
-                Ok(report.answer().clone())
+                match report.failure() {
+                    None => Ok(report.answer().clone()),
+                    Some((class, text)) => Err(Diagnostic {
+                        error_type: class.as_str().to_owned(),
+                        error_message: text.to_owned(),
+                    }),
+                }
             }
             Err(error) => {
                 report::write(&Report::failed(&error), &run);

@@ -6,17 +6,28 @@
 //! | `target#<target>` | `lease` | [`lease`]: who may change the target, and until when |
 //! | `target#<target>` | `operation#<id>` | [`operation`]: something begun, and how it ended |
 //! | `target#<target>` | `revision#<ARN>` | [`revision`]: known good, known bad |
+//! | `secret#<ARN>` | `rotation` | [`rotation`]: what the rotation hook did last |
+//! | `secret#<ARN>` | `overlap` | [`rotation`]: the AUTH token that was added, until the older one is taken away |
+//! | `target#<target>` | `redeploying` | [`lease`]: who deploys the target anew, and until when nobody else may |
+//! | `target#<target>` | `waiting#<redeploy>` | [`redeploy`]: who waits for the end of its deployment |
+//! | `secret#<ARN>` | `label#<stage>` | [`redeploy`]: to which version the label moved last |
+//! | `redeploy#<id>` | `state`, `stepping`, `member#<target>` | [`redeploy`]: how far it is, who goes on, its services |
+//! | `definition#<ARN>` | `references` | [`definition`]: the secrets that a task definition refers to |
 //! | `incident#<key>` | `state` | [`incident`]: what people were last told |
 //!
 //! `expires_at` (seconds since the epoch) is the table's TTL attribute. DynamoDB deletes late, so whatever must end
 //! at a time carries that time in an attribute of its own and is compared with the clock. Times are kept as
 //! milliseconds since the epoch, because conditions compare numbers.
 
+mod batch;
+pub mod definition;
 pub mod incident;
 pub mod lease;
 pub mod once;
 pub mod operation;
+pub mod redeploy;
 pub mod revision;
+pub mod rotation;
 pub mod target;
 
 use std::collections::HashMap;

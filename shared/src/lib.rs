@@ -4,6 +4,7 @@
 //! - [`config`], [`aws`]: settings read once, clients made when first needed.
 //! - [`error`], [`report`]: the two things an invocation can end with.
 //! - [`alarm`], [`target`], [`tags`]: the words of the field, parsed tolerantly from what AWS sends.
+//! - [`strategy`]: how a secret is rotated.
 //! - [`ecs`]: why a deployment does not get on.
 //! - [`policy`]: what the owners of an environment have decided.
 //! - [`notice`]: the one message that functions publish.
@@ -22,6 +23,7 @@ pub mod notice;
 pub mod policy;
 pub mod queue;
 pub mod report;
+pub mod strategy;
 pub mod tags;
 pub mod target;
 pub mod timer;

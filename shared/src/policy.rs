@@ -7,9 +7,11 @@
 
 mod freeze;
 mod read;
+mod redeploy;
 mod window;
 
 pub use freeze::{Freeze, Frozen};
+pub use redeploy::{MovedImage, PutBack, Redeploy, Waves};
 pub use window::{Day, TimeOfDay, Window};
 
 use std::fmt;
@@ -46,6 +48,8 @@ pub struct Policy {
     pub windows: Vec<Window>,
     /// When and how a deployment is rolled back.
     pub rollback: Rollback,
+    /// When and how services are redeployed after a secret changed.
+    pub redeploy: Redeploy,
 }
 
 /// When and how a deployment is rolled back.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
+use crate::error::Class;
 
 /// The metric namespace of all functions.
 pub const NAMESPACE: &str = "Watchkeeper";
@@ -28,6 +29,7 @@ pub struct Report {
     metrics: Vec<Metric>,
     record: Map<String, Value>,
     answer: Value,
+    failure: Option<(Class, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +49,7 @@ impl Report {
             metrics: Vec::new(),
             record: Map::new(),
             answer: Value::Null,
+            failure: None,
         }
     }
 
@@ -82,6 +85,23 @@ impl Report {
     pub fn answering(mut self, answer: Value) -> Self {
         self.answer = answer;
         self
+    }
+
+    /// Lets the invocation end as failed by this error, although it has more to report than that.
+    pub fn failing(mut self, error: &Error) -> Self {
+        self.failure = Some((error.class(), error.chain()));
+        self
+    }
+
+    /// Lets the invocation end well, because the answer says what failed.
+    pub fn succeeding(mut self) -> Self {
+        self.failure = None;
+        self
+    }
+
+    /// What the invocation ends as failed by: the error's class, and its text.
+    pub fn failure(&self) -> Option<(Class, &str)> {
+        self.failure.as_ref().map(|(class, text)| (*class, text.as_str()))
     }
 
     /// The report of an invocation that failed.

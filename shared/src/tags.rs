@@ -17,6 +17,38 @@ pub const MODE: &str = "watchkeeper:mode";
 pub const TARGET: &str = "watchkeeper:target";
 /// On a service: `unsafe`, or `unsafe-until:<RFC 3339>`, where a migration forbids going back.
 pub const ROLLBACK: &str = "watchkeeper:rollback";
+/// On a service: how it takes part in redeploys after a secret changed, see [`Redeploying`].
+pub const REDEPLOY: &str = "watchkeeper:redeploy";
+
+/// How a service takes part in redeploys after a secret changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redeploying {
+    /// Without the tag: with the careful defaults.
+    #[default]
+    Careful,
+    /// `off`: not at all.
+    Off,
+    /// `on`: also where its tasks cannot overlap, and where it reads the secret by itself.
+    On,
+    /// `first`: before all others.
+    First,
+    /// What stands there cannot be read: not at all, because whoever wrote it wanted to say something.
+    Unread,
+}
+
+impl Redeploying {
+    /// What the tag on a service says.
+    pub fn of(tags: &Tags) -> Self {
+        match tags.get(REDEPLOY).map(|value| value.trim()) {
+            None => Self::Careful,
+            Some("off") => Self::Off,
+            Some("on") => Self::On,
+            Some("first") => Self::First,
+            Some(_) => Self::Unread,
+        }
+    }
+}
 
 /// What Watchkeeper may do. Ordered by how much it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -46,6 +46,30 @@ impl Serialize for Target {
     }
 }
 
+/// A target stands in a document as its text, such as `ecs:prod/web`; for `#[serde(with)]`.
+pub mod as_text {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Target;
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn serialize<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(target)
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// A text that is no target.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
 impl FromStr for Target {
     type Err = String;
 

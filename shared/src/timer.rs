@@ -1,6 +1,7 @@
-//! What one function asks `deployment-watch` to look at again later.
+//! What one function asks another, or itself, to look at later: [`Timer`] is read by `deployment-watch`, [`Work`] by
+//! `secret-redeploy`, [`Settlement`] by `secret-rotation`.
 //!
-//! A timer is a message on the queue that `deployment-watch` reads; while its time has not come, it is given back
+//! A timer is a message on a queue of the function that reads it; while its time has not come, it is given back
 //! (see [`crate::queue`]). It says only where to look: what it still means when it arrives, the ledger decides, so
 //! that arming it twice does no harm.
 
@@ -27,7 +28,7 @@ pub enum Timer {
     /// An operation: has it come to its end?
     Watch {
         /// What the operation is about.
-        #[serde(with = "target")]
+        #[serde(with = "crate::target::as_text")]
         target: Target,
         /// The operation's id in the ledger.
         operation: String,
@@ -35,7 +36,7 @@ pub enum Timer {
     /// A deployment that succeeded: did its revision stay good?
     Prove {
         /// What was deployed to.
-        #[serde(with = "target")]
+        #[serde(with = "crate::target::as_text")]
         target: Target,
         /// What was deployed, such as the task definition's ARN.
         revision: String,
@@ -52,16 +53,7 @@ impl Timer {
     /// # Errors
     /// What `sqs:SendMessage` answers.
     pub async fn arm(&self, sqs: &Client, queue_url: &str, delay: Duration) -> Result<()> {
-        let body = serde_json::to_string(self)
-            .map_err(|error| Error::Malformed(format!("a timer cannot be written: {error}")))?;
-        sqs.send_message()
-            .queue_url(queue_url)
-            .message_body(body)
-            .delay_seconds(whole_seconds(delay, LONGEST))
-            .send()
-            .await
-            .action("sqs:SendMessage")?;
-        Ok(())
+        send(self, sqs, queue_url, delay).await
     }
 
     /// Reads a message's body; fields that are not known are left to whoever knows them.
@@ -73,20 +65,87 @@ impl Timer {
     }
 }
 
-/// A target stands as its text, such as `ecs:prod/web`.
-mod target {
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
+/// What `secret-redeploy` is asked to go on with, on the queue that it reads itself, as the JSON of a message:
+/// `{"follow": {"redeploy": "…"}}` or `{"advance": {"redeploy": "…"}}`. How far the redeploy is, the ledger and the world
+/// say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    /// The redeploy's own message: it comes again until the redeploy is over.
+    Follow {
+        /// Its id.
+        redeploy: String,
+    },
+    /// Something that it waits for came to its end: look now. It comes once.
+    Advance {
+        /// Its id.
+        redeploy: String,
+    },
+}
 
-    use super::Target;
+impl Work {
+    /// The redeploy that is meant.
+    pub fn redeploy(&self) -> &str {
+        match self {
+            Self::Follow { redeploy } | Self::Advance { redeploy } => redeploy,
+        }
+    }
+}
 
-    pub(super) fn serialize<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(target)
+impl Work {
+    /// Sends the message; it arrives after this long, at most 15 minutes.
+    ///
+    /// # Errors
+    /// What `sqs:SendMessage` answers.
+    pub async fn send(&self, sqs: &Client, queue_url: &str, delay: Duration) -> Result<()> {
+        send(self, sqs, queue_url, delay).await
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(body: &str) -> Result<Self, String> {
+        serde_json::from_str(body)
+            .map_err(|error| format!("the message asks for nothing that is known: {error}"))
     }
+}
+
+/// What `secret-rotation` is told on the queue that it reads, as the JSON of a message:
+/// `{"settle": {"secret": "arn:…", "version": "…"}}`: every dependant runs with that version of the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settlement {
+    /// What the strategy still keeps for those who ran with the version before may go.
+    Settle {
+        /// The secret's ARN.
+        secret: String,
+        /// The version that all of them run with.
+        version: String,
+    },
+}
+
+impl Settlement {
+    /// Sends the message.
+    ///
+    /// # Errors
+    /// What `sqs:SendMessage` answers.
+    pub async fn send(&self, sqs: &Client, queue_url: &str) -> Result<()> {
+        send(self, sqs, queue_url, Duration::ZERO).await
+    }
+}
+
+async fn send(message: &impl Serialize, sqs: &Client, queue_url: &str, delay: Duration) -> Result<()> {
+    let body = serde_json::to_string(message)
+        .map_err(|error| Error::Malformed(format!("a message cannot be written: {error}")))?;
+    sqs.send_message()
+        .queue_url(queue_url)
+        .message_body(body)
+        .delay_seconds(whole_seconds(delay, LONGEST))
+        .send()
+        .await
+        .action("sqs:SendMessage")?;
+    Ok(())
 }
 
 #[cfg(test)]

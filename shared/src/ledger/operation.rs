@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::incident::alarm_name;
-use super::lease::Lease;
+use super::lease::{Kind, Lease};
 use super::revision::{Revision, Standing};
 use super::{Item, Ledger, expiry, get_ms, get_n, get_s, ms, s};
 use crate::error::Call;
@@ -45,6 +45,10 @@ pub struct Operation {
     pub before: Option<String>,
     /// Who asked for it by hand.
     pub asked_by: Option<String>,
+    /// The redeploy that it is one service's part of.
+    pub redeploy: Option<String>,
+    /// Why it failed, in words.
+    pub said: Option<String>,
     /// When it began.
     pub began: Timestamp,
     /// When it counts as over although nobody said so.
@@ -75,6 +79,10 @@ pub enum Means {
     ContinueUpdateRollback,
     /// `cloudformation:RollbackStack`.
     RollbackStack,
+    /// `ecs:UpdateService` that deploys anew what runs, so that its tasks read their secrets again.
+    Redeploy,
+    /// `codedeploy:CreateDeployment` of what runs, for the same reason.
+    RedeployByCodeDeploy,
 }
 
 impl Means {
@@ -87,10 +95,18 @@ impl Means {
             | Self::CreateDeployment
             | Self::StopDeployment
             | Self::UpdateAlias => true,
-            Self::Scale | Self::CancelUpdateStack | Self::ContinueUpdateRollback | Self::RollbackStack => {
-                false
-            }
+            Self::Scale
+            | Self::CancelUpdateStack
+            | Self::ContinueUpdateRollback
+            | Self::RollbackStack
+            | Self::Redeploy
+            | Self::RedeployByCodeDeploy => false,
         }
+    }
+
+    /// Whether what runs is deployed anew, as it is.
+    pub const fn redeploys(self) -> bool {
+        matches!(self, Self::Redeploy | Self::RedeployByCodeDeploy)
     }
 }
 
@@ -137,6 +153,8 @@ impl Operation {
             blames: get_n(item, "blames") == Some(1),
             before: get_s(item, "before"),
             asked_by: get_s(item, "asked_by"),
+            redeploy: get_s(item, "redeploy"),
+            said: get_s(item, "said"),
             began: get_ms(item, "began")?,
             deadline: get_ms(item, "deadline")?,
             end: get_s(item, "end").as_deref().and_then(word),
@@ -149,6 +167,8 @@ impl Operation {
             ("deployment", self.deployment.clone()),
             ("before", self.before.clone()),
             ("asked_by", self.asked_by.clone()),
+            ("redeploy", self.redeploy.clone()),
+            ("said", self.said.clone()),
             ("end", self.end.as_ref().map(as_word)),
         ];
         let texts = [
@@ -190,8 +210,8 @@ fn as_word(value: &impl Serialize) -> String {
 }
 
 impl Ledger {
-    /// Begins an operation: takes the target's lease until `cooldown`, records the operation, and, where it blames
-    /// the revision it leaves, remembers that as bad. Beginning the same operation again succeeds. The lease of the
+    /// Begins an operation: takes the target's lease of its kind until `cooldown`, records the operation, and, where it
+    /// blames the revision it leaves, remembers that as bad. Beginning the same operation again succeeds. The lease of the
     /// operation `over` may be taken over.
     ///
     /// # Errors
@@ -206,7 +226,8 @@ impl Ledger {
     ) -> Result<Begun> {
         let pk = super::target::key(target);
         let lease = Lease { owner: operation.id.clone(), until: cooldown };
-        let mut items = vec![lease.take(self, &pk, over, now), operation.put(self, &pk)];
+        let kind = if operation.means.redeploys() { Kind::Redeploy } else { Kind::Change };
+        let mut items = vec![lease.take(self, &pk, kind, over, now), operation.put(self, &pk)];
         if operation.blames {
             let standing = Standing::Bad;
             let left = Revision { arn: operation.from.clone(), standing, since: operation.began };
@@ -266,7 +287,8 @@ impl Ledger {
     pub async fn refused(&self, target: &Target, operation: &Operation) -> Result<()> {
         let pk = super::target::key(target);
         let ended = Operation { end: Some(End::Refused), ..operation.clone() };
-        let mut items = vec![ended.put(self, &pk), Lease::give_back(self, &pk, &operation.id)];
+        let kind = if operation.means.redeploys() { Kind::Redeploy } else { Kind::Change };
+        let mut items = vec![ended.put(self, &pk), Lease::give_back(self, &pk, kind, &operation.id)];
         if operation.blames {
             items.push(Revision::forget(self, &pk, &operation.from));
         }

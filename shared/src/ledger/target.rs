@@ -17,9 +17,16 @@ use crate::target::Target;
 pub struct Memory {
     /// Who may change it.
     pub lease: Option<Lease>,
-    /// What was done to it, newest first. A record holds the newest 20.
+    /// Who deploys it anew, and until when nobody else may.
+    pub redeploying: Option<Lease>,
+    /// How it was changed, newest first. A record holds the newest 20.
     #[serde(serialize_with = "newest")]
     pub operations: Vec<Operation>,
+    /// How it was deployed anew, newest first. A record holds the newest 20.
+    #[serde(serialize_with = "newest")]
+    pub redeploys: Vec<Operation>,
+    /// The redeploys that wait for the end of the deployment under way, by their ids.
+    pub waiting: Vec<String>,
     /// What is known of its revisions, newest knowledge first. A record holds the newest 20.
     #[serde(serialize_with = "newest")]
     pub revisions: Vec<Revision>,
@@ -36,9 +43,14 @@ impl Memory {
         self.lease.as_ref().filter(|lease| now < lease.until)
     }
 
-    /// The operation with this id.
+    /// The operation with this id, of either kind.
     pub fn operation(&self, id: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.id == id)
+        self.all().find(|operation| operation.id == id)
+    }
+
+    /// All operations: those that change it, then those that deploy it anew.
+    pub fn all(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().chain(&self.redeploys)
     }
 
     /// Whether this revision was rolled away from and has not proved itself since.
@@ -51,12 +63,16 @@ impl Memory {
         for item in items {
             match get_s(&item, "sk").as_deref().map(kind) {
                 Some("lease") => memory.lease = Lease::read(&item),
+                Some("redeploying") => memory.redeploying = Lease::read(&item),
                 Some("operation") => memory.operations.extend(Operation::read(&item)),
+                Some("waiting") => memory.waiting.extend(get_s(&item, "redeploy")),
                 Some("revision") => memory.revisions.extend(Revision::read(&item)),
                 Some(_) | None => {}
             }
         }
         memory.operations.sort_by_key(|operation| std::cmp::Reverse(operation.began));
+        (memory.redeploys, memory.operations) =
+            memory.operations.into_iter().partition(|operation| operation.means.redeploys());
         memory.revisions.sort_by_key(|revision| std::cmp::Reverse(revision.since));
         memory
     }

@@ -425,3 +425,30 @@ async fn a_policy_that_cannot_be_read_is_never_taken_for_the_default() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+#[track_caller]
+fn check_opens(only_in: &str, now: &str, expected: &str) {
+    let policy = read(&format!("redeploy:\n  only_in: {only_in}\n"));
+    assert_eq!(policy.redeploy.opens(at(now)), at(expected));
+}
+
+#[test]
+fn waves_begin_when_one_of_their_windows_is_open() {
+    let sundays = r#"[{ name: s, days: [sun], from: "02:00", to: "04:00", zone: Europe/Berlin }]"#;
+    check_opens("[]", "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z");
+    check_opens(sundays, "2026-11-22T01:30:00Z", "2026-11-22T01:30:00Z");
+    check_opens(sundays, "2026-11-20T12:00:00Z", "2026-11-22T01:00:00Z");
+    // The moment it closes, the next one counts.
+    check_opens(sundays, "2026-11-22T03:00:00Z", "2026-11-29T01:00:00Z");
+    let nightly = r#"[{ name: n, from: "23:30", to: "00:30", zone: UTC }]"#;
+    check_opens(nightly, "2026-11-20T00:10:00Z", "2026-11-20T00:10:00Z");
+    check_opens(nightly, "2026-11-20T00:30:00Z", "2026-11-20T23:30:00Z");
+}
+
+#[test]
+fn waves_widen_up_to_their_cap() {
+    let sizes = |waves: Waves| (0..6).map(|wave| waves.size(wave)).collect::<Vec<_>>();
+    assert_eq!(sizes(Waves::default()), [1, 3, 9, 20, 20, 20]);
+    assert_eq!(sizes(Waves { first: 5, growth: 1, at_most: 3 }), [5, 5, 5, 5, 5, 5]);
+    assert_eq!(sizes(Waves { first: 100, growth: 10, at_most: 100 }), [100; 6]);
+}

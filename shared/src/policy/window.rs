@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -116,6 +116,13 @@ impl Window {
             .filter(|(from, to)| (*from..*to).contains(&now))
             .map(|(_, to)| to)
             .max()
+    }
+
+    /// When it opens next after now; `None` where it does not within a week.
+    pub fn opens_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = self.zone.to_datetime(now).date();
+        let days = (0..=8).filter_map(|days| today.checked_add(Span::new().days(days)).ok());
+        days.filter_map(|day| self.beginning_on(day)).map(|(from, _)| from).filter(|from| now < *from).min()
     }
 
     /// The window that begins on this day: from when, until when.

@@ -42,6 +42,8 @@ fn operation() -> Operation {
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: now(),
         deadline: at("2026-11-20T12:30:00Z"),
         end: None,
