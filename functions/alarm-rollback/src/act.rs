@@ -135,6 +135,8 @@ fn operation(order: &Order<'_>) -> Operation {
         blames: plan.blames,
         before: Some(plan.before.to_string()),
         asked_by: asked_by.clone(),
+        redeploy: None,
+        said: None,
         began: *began,
         deadline: later(*began, takes(means)),
         end: None,
@@ -145,11 +147,14 @@ fn operation(order: &Order<'_>) -> Operation {
 const fn takes(means: Means) -> SignedDuration {
     match means {
         // Some tasks with slow health checks.
-        Means::UpdateService | Means::Scale | Means::UpdateAlias => SignedDuration::from_mins(30),
-        // Traffic is shifted, and bakes.
-        Means::StopServiceDeployment | Means::CreateDeployment | Means::StopDeployment => {
-            SignedDuration::from_mins(60)
+        Means::UpdateService | Means::Scale | Means::UpdateAlias | Means::Redeploy => {
+            SignedDuration::from_mins(30)
         }
+        // Traffic is shifted, and bakes.
+        Means::StopServiceDeployment
+        | Means::CreateDeployment
+        | Means::StopDeployment
+        | Means::RedeployByCodeDeploy => SignedDuration::from_mins(60),
         // CloudFormation waits up to three hours for a service to stabilise.
         Means::CancelUpdateStack | Means::ContinueUpdateRollback | Means::RollbackStack => {
             SignedDuration::from_hours(4)

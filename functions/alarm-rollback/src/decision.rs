@@ -14,6 +14,7 @@ pub mod code_deploy;
 mod guard;
 mod held;
 pub(crate) mod plan;
+mod redeploy;
 mod request;
 pub mod service;
 pub mod stack;
@@ -35,6 +36,7 @@ use crate::facts::{Alarm, Facts, Scene, World};
 
 pub use held::Held;
 pub use plan::{Act, Basis, Plan, Wish};
+pub use redeploy::Redeployed;
 pub use verdict::{Ignored, Rollback, Verdict, Withheld, short, span};
 
 use guard::Case;

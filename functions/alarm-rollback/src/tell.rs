@@ -137,6 +137,8 @@ fn operation_of(rollback: &Rollback, facts: &Facts) -> Operation {
         blames: plan.blames,
         before: Some(plan.before.to_string()),
         asked_by: rollback.asked_by.clone(),
+        redeploy: None,
+        said: None,
         began: rollback.began,
         deadline: rollback.began,
         end: None,
@@ -216,7 +218,11 @@ fn blamed(facts: &Facts, target: &Target, means: Means, from: &str) -> String {
     };
     let alarm = &change.name;
     match means {
-        Means::UpdateService | Means::UpdateAlias | Means::CreateDeployment => {
+        Means::UpdateService
+        | Means::UpdateAlias
+        | Means::CreateDeployment
+        | Means::Redeploy
+        | Means::RedeployByCodeDeploy => {
             format!("The alarm {alarm} fired soon after {from} was deployed to {name}.")
         }
         Means::StopServiceDeployment | Means::StopDeployment => {

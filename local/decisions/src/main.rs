@@ -136,6 +136,8 @@ fn memory(now: Timestamp) -> Result<Memory, Box<dyn Error>> {
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: days(7)?,
         deadline: days(7)?,
         end: Some(End::Recovered),

@@ -12,6 +12,7 @@ use shared::ledger::revision::Standing;
 use shared::ledger::target::Memory;
 
 use super::plan::{Act, Ask, Basis, Plan, Wish};
+use super::redeploy;
 use crate::facts::code_deploy::{Deployment, Record, Status};
 pub use why::Why;
 
@@ -112,8 +113,8 @@ impl Case<'_> {
             // The first deployment of the group: the service was created with what it leaves.
             None => self.service_task_definition,
         };
-        if is_same(source, runs) {
-            return Err(Why::SameCode { task_definition: runs.to_owned() });
+        if self.same_code(source, runs) {
+            return Err(self.code_is_the_same(runs));
         }
         if self.is_bad(source) {
             return Err(Why::FixOnItsWay { task_definition: source.to_owned() });
@@ -130,14 +131,16 @@ impl Case<'_> {
             None => return Err(Why::NoHistory),
             Some(previous) => {
                 let previous = previous.task_definition.as_deref().ok_or_else(|| unreadable(previous))?;
-                if newest_arrived && is_same(previous, runs) {
-                    return Err(Why::SameCode { task_definition: runs.to_owned() });
+                if newest_arrived && self.same_code(previous, runs) {
+                    return Err(self.code_is_the_same(runs));
                 }
             }
         }
         let good = before.find(|deployment| {
             deployment.task_definition.as_deref().is_some_and(|task_definition| {
-                !is_same(task_definition, runs) && !self.is_bad(task_definition) && self.has_run(deployment)
+                !self.same_code(task_definition, runs)
+                    && !self.is_bad(task_definition)
+                    && self.has_run(deployment)
             })
         });
         self.deploy(runs, good.ok_or(Why::NothingGood)?)
@@ -254,7 +257,17 @@ impl Case<'_> {
         self.memory
             .revisions
             .iter()
-            .any(|known| known.standing == Standing::Bad && is_same(&known.arn, task_definition))
+            .any(|known| known.standing == Standing::Bad && self.same_code(&known.arn, task_definition))
+    }
+
+    /// Whether two task definitions are one, or copies of one.
+    fn same_code(&self, one: &str, other: &str) -> bool {
+        redeploy::is_same(self.memory, one, other)
+    }
+
+    fn code_is_the_same(&self, runs: &str) -> Why {
+        let redeployed = redeploy::recent(self.memory, runs, self.ask);
+        Why::SameCode { task_definition: runs.to_owned(), redeployed }
     }
 
     fn deploy(&self, from: &str, good: &Deployment) -> Result<Plan, Why> {

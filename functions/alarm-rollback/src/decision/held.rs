@@ -8,7 +8,7 @@ use shared::notice::Severity;
 use shared::tags::{self, Unsafe};
 
 use super::verdict::{short, span};
-use super::{alias, code_deploy, stack};
+use super::{Redeployed, alias, code_deploy, stack};
 use crate::cause::request::CONFIRMATION;
 
 /// Why nothing is done.
@@ -134,6 +134,8 @@ pub enum Held {
     SameCode {
         /// The secrets that changed shortly before it.
         rotated: Vec<String>,
+        /// The redeploy that it is, where Watchkeeper made it.
+        redeployed: Option<Redeployed>,
     },
     /// The deployment in flight replaces a revision that is bad itself.
     FixOnItsWay,
@@ -291,15 +293,19 @@ impl fmt::Display for Held {
             Self::UnknownDeployment => {
                 f.write_str("the newest deployment is in a state this version does not know")
             }
-            Self::SameCode { rotated } => {
+            Self::SameCode { rotated, redeployed } => {
                 f.write_str(
                     "the newest deployment runs the same task definition and images as the one before, so its code \
                      is not to blame",
                 )?;
-                if rotated.is_empty() {
-                    f.write_str("; a rotated secret or the platform may be")
-                } else {
-                    write!(f, "; it is rotation-related: {} changed shortly before", rotated.join(", "))
+                let changed = || format!("{} changed shortly before", rotated.join(", "));
+                match redeployed {
+                    None if rotated.is_empty() => f.write_str("; a rotated secret or the platform may be"),
+                    None => write!(f, "; it is rotation-related: {}", changed()),
+                    Some(redeployed) if rotated.is_empty() => {
+                        write!(f, "; it is rotation-related: {redeployed}")
+                    }
+                    Some(redeployed) => write!(f, "; it is rotation-related: {}, and {redeployed}", changed()),
                 }
             }
             Self::FixOnItsWay => f.write_str(

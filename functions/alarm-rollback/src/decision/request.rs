@@ -36,10 +36,11 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
         Wanted::Previous => Wish::Previous,
         Wanted::Revision(revision) => Wish::Revision(revision.clone()),
         Wanted::At(at) => Wish::At(*at),
-        Wanted::Undo(operation) => match world.memory.operation(operation) {
+        // A redeploy left nothing that one could want back.
+        Wanted::Undo(id) => match world.memory.operations.iter().find(|operation| operation.id == *id) {
             Some(operation) if was_weighted(operation) => return hold(Held::Weighted),
             Some(operation) => Wish::Revision(operation.from.clone()),
-            None => return hold(Held::NoOperation { id: operation.clone() }),
+            None => return hold(Held::NoOperation { id: id.clone() }),
         },
     };
     let ask = Ask { wish: &wish, own, rules, now };

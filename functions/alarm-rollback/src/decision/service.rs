@@ -271,7 +271,9 @@ pub(super) fn position(scene: &Scene, own: &Operation) -> Position {
         | Means::UpdateAlias
         | Means::CancelUpdateStack
         | Means::ContinueUpdateRollback
-        | Means::RollbackStack => {
+        | Means::RollbackStack
+        | Means::Redeploy
+        | Means::RedeployByCodeDeploy => {
             let deployed_since = service.deployed_at.is_some_and(|deployed| own.began < deployed);
             if service.task_definition == own.to && own.from != own.to && own.means == Means::UpdateService {
                 Position::Made

@@ -122,7 +122,9 @@ pub(super) fn position(scene: &Scene, operation: &Operation) -> Position {
         | Means::StopServiceDeployment
         | Means::CreateDeployment
         | Means::StopDeployment
-        | Means::UpdateAlias => return Position::Overtaken { running: stack.status.clone() },
+        | Means::UpdateAlias
+        | Means::Redeploy
+        | Means::RedeployByCodeDeploy => return Position::Overtaken { running: stack.status.clone() },
     };
     if status == possible && !updated {
         // The rollback began again and failed again, or it began and failed.

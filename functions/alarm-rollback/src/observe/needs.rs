@@ -7,6 +7,7 @@ use aws_sdk_ecs::types as ecs;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_ssm::types::ParameterStringFilter;
 use futures_util::future::try_join_all;
+use shared::ecs::image::EcrImage;
 use shared::error::Call;
 use shared::{Error, Result};
 
@@ -19,10 +20,6 @@ const PARAMETERS_AT_ONCE: usize = 50;
 
 /// Why something is not looked for.
 const ELSEWHERE: &str = "it is in another account or Region";
-
-/// Where ECR's hosts are (AWS General Reference, "Amazon ECR endpoints").
-const REGISTRIES: [&str; 5] =
-    ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "on.aws", "on.amazonwebservices.com.cn"];
 
 /// Where a task definition is: what is elsewhere is not looked for.
 struct Home<'a> {
@@ -104,34 +101,6 @@ fn container(definition: &ecs::ContainerDefinition) -> Container {
         name: definition.name().unwrap_or_default().to_owned(),
         image: definition.image().unwrap_or_default().to_owned(),
         ports: definition.port_mappings().iter().filter_map(ecs::PortMapping::container_port).collect(),
-    }
-}
-
-/// An image in ECR: `<account>.dkr.ecr[-fips].<region>.amazonaws.com[.cn]/<repository>[:tag][@digest]`, or by its
-/// dual-stack host `<account>.dkr-ecr[-fips].<region>.on.aws`.
-struct EcrImage<'a> {
-    account: &'a str,
-    region: &'a str,
-    repository: &'a str,
-    tag: Option<&'a str>,
-    digest: Option<&'a str>,
-}
-
-impl<'a> EcrImage<'a> {
-    fn read(image: &'a str) -> Option<Self> {
-        let (host, path) = image.split_once('/')?;
-        let (account, rest) = host.split_once(".dkr.ecr").or_else(|| host.split_once(".dkr-ecr"))?;
-        let rest = rest.strip_prefix("-fips").unwrap_or(rest).strip_prefix('.')?;
-        let (region, _) = rest.split_once('.').filter(|(_, domain)| REGISTRIES.contains(domain))?;
-        let (path, digest) = match path.split_once('@') {
-            Some((path, digest)) => (path, Some(digest)),
-            None => (path, None),
-        };
-        let (repository, tag) = match path.split_once(':') {
-            Some((repository, tag)) => (repository, Some(tag)),
-            None => (path, None),
-        };
-        Some(Self { account, region, repository, tag, digest })
     }
 }
 

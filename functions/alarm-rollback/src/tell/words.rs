@@ -61,6 +61,7 @@ pub(super) fn title(target: &Target, operation: &Operation) -> String {
             format!("{name} goes back to {to}: the deployment in flight was stopped")
         }
         Means::Scale => format!("{name} scaled back up to {to}"),
+        Means::Redeploy | Means::RedeployByCodeDeploy => format!("{name} redeployed with {to}"),
         Means::CancelUpdateStack => format!("Stack {name}: its update was cancelled"),
         Means::ContinueUpdateRollback => format!("Stack {name}: its rollback was continued"),
         Means::RollbackStack => format!("Stack {name}: its rollback was begun"),
@@ -83,6 +84,7 @@ pub(super) fn deed(target: &Target, operation: &Operation) -> String {
             format!("Stopped the deployment of {from} to {name}, so that CodeDeploy goes back to {to}")
         }
         Means::CreateDeployment => format!("Told CodeDeploy to deploy {to} to {name} in place of {from}"),
+        Means::Redeploy | Means::RedeployByCodeDeploy => format!("Deployed {to} to {name} anew"),
         Means::CancelUpdateStack => {
             format!("Cancelled the update of the stack {name}, so that CloudFormation rolls it back")
         }
@@ -106,6 +108,7 @@ pub(super) fn proposed_title(rollback: &Rollback) -> String {
         | Means::StopServiceDeployment
         | Means::StopDeployment => format!("{name} would be rolled back to {to}"),
         Means::Scale => format!("{name} would be scaled back up to {to}"),
+        Means::Redeploy | Means::RedeployByCodeDeploy => format!("{name} would be redeployed with {to}"),
         Means::CancelUpdateStack => format!("Stack {name}: its update would be cancelled"),
         Means::ContinueUpdateRollback => format!("Stack {name}: its rollback would be continued"),
         Means::RollbackStack => format!("Stack {name}: it would be rolled back"),
@@ -212,7 +215,9 @@ pub(super) fn undo(target: &Target, operation: &Operation) -> Option<String> {
             | Means::StopDeployment
             | Means::CancelUpdateStack
             | Means::ContinueUpdateRollback
-            | Means::RollbackStack,
+            | Means::RollbackStack
+            | Means::Redeploy
+            | Means::RedeployByCodeDeploy,
         ) => None,
     }
 }

@@ -11,6 +11,7 @@ use aws_sdk_ecs::operation::stop_service_deployment::{
 use aws_sdk_ecs::operation::update_service::{UpdateServiceInput, UpdateServiceOutput};
 use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_types::error::ErrorMetadata;
+use shared::ecs::copy::OPERATION;
 use shared::error::Class;
 
 use super::*;

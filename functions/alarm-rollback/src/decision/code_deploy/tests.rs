@@ -8,6 +8,7 @@ use shared::ledger::revision::Revision;
 use shared::notice::Severity;
 
 use super::*;
+use crate::decision::Redeployed;
 use cases::{Case, ago, case, deployment, fired, own, specification, td};
 
 /// From, to, how sure, and the one call.
@@ -77,7 +78,7 @@ fn a_deployment_that_arrived_is_followed_by_one_of_what_ran_before() {
 #[test]
 fn without_something_good_to_deploy_nothing_is_done() {
     let same = |case: &mut Case| case.history(&[("d-1", 5, 7), ("d-b", 100, 7), ("d-0", 5_000, 6)]);
-    check("the same again", same, Err(Why::SameCode { task_definition: td(7) }));
+    check("the same again", same, Err(Why::SameCode { task_definition: td(7), redeployed: None }));
     check("the first", |case| case.history(&[("d-1", 5, 7)]), Err(Why::NoHistory));
     check("ping-pong", |case| case.memory.revisions = vec![bad(6)], Err(Why::NothingGood));
     let unreadable = |id: &str| Err(Why::Unreadable { deployment: id.to_owned() });
@@ -95,6 +96,56 @@ fn without_something_good_to_deploy_nothing_is_done() {
         case.record.succeeded[0].task_definition = None;
     };
     check("the newest is kept in S3", newest, unreadable("d-1"));
+}
+
+#[test]
+fn a_redeploy_by_watchkeeper_is_named_and_its_copy_is_the_same_code() {
+    let redeploy = |from, to| Operation {
+        incident: "secret:arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf".to_owned(),
+        means: Means::RedeployByCodeDeploy,
+        from: td(from),
+        to: td(to),
+        copy_of: (from != to).then(|| td(from)),
+        deployment: Some("d-1".to_owned()),
+        blames: false,
+        began: ago(8),
+        ..own("re-1")
+    };
+    let redeployed = |at: i64| {
+        let (operation, secret) = ("re-1".to_owned(), "prod/db".to_owned());
+        Some(Redeployed { operation, secret, at: ago(at) })
+    };
+    let held = |revision| Why::SameCode { task_definition: td(revision), redeployed: redeployed(8) };
+    let again = |case: &mut Case| {
+        case.history(&[("d-1", 5, 7), ("d-b", 100, 7), ("d-0", 5_000, 6)]);
+        case.memory.redeploys = vec![redeploy(7, 7)];
+    };
+    check("as it is", again, Err(held(7)));
+    let copied = |case: &mut Case| {
+        case.history(&[("d-1", 5, 8), ("d-b", 100, 7), ("d-0", 5_000, 6)]);
+        case.memory.redeploys = vec![redeploy(7, 8)];
+    };
+    check("as a copy", copied, Err(held(8)));
+    let on_its_way = |case: &mut Case| {
+        copied(case);
+        case.record.newest = deployment("d-1", Status::InProgress, 5, 8);
+        case.record.succeeded.remove(0);
+    };
+    check("as a copy, on its way", on_its_way, Err(held(8)));
+    let left = |case: &mut Case| {
+        case.history(&[("d-1", 5, 9), ("d-c", 100, 8), ("d-b", 900, 7), ("d-0", 5_000, 6)]);
+        case.memory.redeploys = vec![redeploy(7, 8)];
+        case.memory.revisions = vec![bad(8)];
+    };
+    check("the copy is bad, and so is its original", left, created(9, 6, deployed("d-0", 5_000)));
+    let told = held(7).to_string();
+    assert!(
+        told.ends_with(
+            "so its code is not to blame; it is rotation-related: Watchkeeper redeployed it at 2026-11-20T02:52:00Z \
+             because of the secret prod/db (operation re-1)"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -117,7 +168,7 @@ fn a_deployment_on_its_way_is_stopped_unless_that_leads_to_something_bad() {
     check(
         "the same again",
         with(|case| case.record.succeeded[0].task_definition = Some("web:7".to_owned())),
-        Err(Why::SameCode { task_definition: td(7) }),
+        Err(Why::SameCode { task_definition: td(7), redeployed: None }),
     );
     check(
         "the first, over what the service was created with",
@@ -291,7 +342,11 @@ fn every_reason_is_a_clause_with_a_next_step() {
         (Why::TooOld { deployed_at: at }, Severity::Sev3, "recent enough"),
         (Why::FiringBefore { deployed_at: at }, Severity::Sev3, "fired before"),
         (Why::FixOnItsWay { task_definition: task_definition() }, Severity::Sev2, "replaces web:7"),
-        (Why::SameCode { task_definition: task_definition() }, Severity::Sev2, "rotated secret"),
+        (
+            Why::SameCode { task_definition: task_definition(), redeployed: None },
+            Severity::Sev2,
+            "rotated secret",
+        ),
         (Why::NoHistory, Severity::Sev2, "no successful deployment"),
         (Why::NothingGood, Severity::Sev2, "known to be good"),
         (Why::Unreadable { deployment: deployment() }, Severity::Sev2, "S3"),

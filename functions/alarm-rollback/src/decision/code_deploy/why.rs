@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::notice::Severity;
 
-use crate::decision::short;
+use crate::decision::{Redeployed, short};
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +58,8 @@ pub enum Why {
     SameCode {
         /// Which it deployed again.
         task_definition: String,
+        /// The redeploy that it is, where Watchkeeper made it.
+        redeployed: Option<Redeployed>,
     },
     /// CodeDeploy lists no successful deployment before the newest.
     NoHistory,
@@ -132,12 +134,18 @@ impl fmt::Display for Why {
                 "the deployment on its way replaces {}, which is held to be bad; taking it back would return to that",
                 short(task_definition)
             ),
-            Self::SameCode { task_definition } => write!(
-                f,
-                "the newest deployment runs the same task definition {} as the one before, so its code is not to \
-                 blame; a rotated secret or a moved image tag may be",
-                short(task_definition)
-            ),
+            Self::SameCode { task_definition, redeployed } => {
+                write!(
+                    f,
+                    "the newest deployment runs the same task definition {} as the one before, so its code is not to \
+                     blame",
+                    short(task_definition)
+                )?;
+                match redeployed {
+                    None => f.write_str("; a rotated secret or a moved image tag may be"),
+                    Some(redeployed) => write!(f, "; it is rotation-related: {redeployed}"),
+                }
+            }
             Self::NoHistory => f.write_str(
                 "CodeDeploy lists no successful deployment before the newest, so what ran before is not known",
             ),

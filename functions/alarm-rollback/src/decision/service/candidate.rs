@@ -8,6 +8,7 @@ use shared::ledger::revision::Standing;
 use shared::ledger::target::Memory;
 
 use super::super::plan::{Ask, Basis, Wish};
+use super::super::redeploy::{self, is_same};
 use super::{Asked, Question};
 use crate::decision::Held;
 use crate::facts::service::{Scene, Service, ServiceDeployment, ServiceRevision, Status};
@@ -60,7 +61,16 @@ pub(super) fn choose(service: &Service, scene: &Scene, memory: &Memory, ask: &As
         Wish::TakeBack { .. } | Wish::Unstick | Wish::Previous => {}
     }
     let Some(revisions) = history(scene)? else {
+        // Where ECS tells of no deployment, the ledger tells whether the newest one changed code.
+        let created = service.deployed_at.filter(|_| ask.wish.fired_at().is_some());
+        if created.is_some_and(|at| redeploy::that_made(memory, &service.task_definition, at).is_some()) {
+            return Ok(Err(same_code(created, service, scene, memory, ask)?));
+        }
         return without_history(service, scene, memory);
+    };
+    let same_code = || {
+        let created = scene.deployments.first().and_then(|newest| newest.created_at).or(service.deployed_at);
+        same_code(created, service, scene, memory, ask)
     };
     let is_bad = |revision: &ServiceRevision, deployed| {
         bad_since(memory, ask.own, &revision.task_definition, deployed)
@@ -93,7 +103,7 @@ pub(super) fn choose(service: &Service, scene: &Scene, memory: &Memory, ask: &As
             return Ok(Err(Held::NoHistory));
         };
         if same_effect(memory, current, source) {
-            return Ok(Err(same_code(newest, service, scene)?));
+            return Ok(Err(same_code()?));
         }
         if is_bad(source, None) {
             return Ok(Err(Held::FixOnItsWay));
@@ -117,7 +127,7 @@ pub(super) fn choose(service: &Service, scene: &Scene, memory: &Memory, ask: &As
             return Ok(Err(Held::NoHistory));
         };
         if same_effect(memory, current, source) {
-            return Ok(Err(same_code(newest, service, scene)?));
+            return Ok(Err(same_code()?));
         }
         if is_bad(source, None) {
             return Ok(Err(Held::NothingGood));
@@ -125,7 +135,7 @@ pub(super) fn choose(service: &Service, scene: &Scene, memory: &Memory, ask: &As
         return Ok(Ok(deploy(source, Basis::Before)));
     };
     if same_effect(memory, current, previous) {
-        return Ok(Err(same_code(newest, service, scene)?));
+        return Ok(Err(same_code()?));
     }
     let begun = ask.own.and_then(begun);
     let good = before.find(|(next, deployment, revision)| {
@@ -176,14 +186,7 @@ fn begun(own: &Operation) -> Option<&str> {
 /// same images as far as ECS resolved them.
 fn same_effect(memory: &Memory, one: &ServiceRevision, other: &ServiceRevision) -> bool {
     let unknown = one.images.is_empty() || other.images.is_empty();
-    original(memory, &one.task_definition) == original(memory, &other.task_definition)
-        && (unknown || one.images == other.images)
-}
-
-/// What a task definition is a copy of; itself where it is none.
-fn original<'a>(memory: &'a Memory, task_definition: &'a str) -> &'a str {
-    let copied = memory.operations.iter().find(|operation| operation.to == task_definition);
-    copied.and_then(|operation| operation.copy_of.as_deref()).unwrap_or(task_definition)
+    is_same(memory, &one.task_definition, &other.task_definition) && (unknown || one.images == other.images)
 }
 
 fn deploy(revision: &ServiceRevision, basis: Basis) -> Return {
@@ -199,15 +202,23 @@ fn deployed(deployment: &ServiceDeployment) -> Basis {
     Basis::Deployed { deployment: deployment.arn.clone(), finished_at: deployment.finished_at }
 }
 
-/// The newest deployment changed no code: then the secrets that its tasks began with are worth knowing.
-fn same_code(newest: &ServiceDeployment, service: &Service, scene: &Scene) -> Asked<Held> {
+/// The newest deployment, created at this time, changed no code: then the secrets that its tasks began with are worth
+/// knowing, and for which of them it was made.
+fn same_code(
+    created: Option<Timestamp>,
+    service: &Service,
+    scene: &Scene,
+    memory: &Memory,
+    ask: &Ask<'_>,
+) -> Asked<Held> {
     let rotated = scene.rotated.as_ref().ok_or_else(|| Question::Rotated(service.task_definition.clone()))?;
-    let lately = |changed: Timestamp| {
-        let created = newest.created_at.or(service.deployed_at);
-        created.is_some_and(|created| created.duration_since(changed) <= ROTATED_BEFORE)
-    };
+    let lately =
+        |changed: Timestamp| created.is_some_and(|created| created.duration_since(changed) <= ROTATED_BEFORE);
     let rotated = rotated.iter().filter(|secret| secret.changed_at.is_some_and(lately));
-    Ok(Held::SameCode { rotated: rotated.map(|secret| secret.name.clone()).collect() })
+    Ok(Held::SameCode {
+        rotated: rotated.map(|secret| secret.name.clone()).collect(),
+        redeployed: redeploy::recent(memory, &service.task_definition, ask),
+    })
 }
 
 /// Whether a deployment ran long enough before the next one was asked for.
@@ -218,7 +229,7 @@ fn has_run(next: &ServiceDeployment, deployment: &ServiceDeployment) -> bool {
     replaced.duration_since(finished) >= PROVED_AFTER
 }
 
-/// Whether it, or a copy of it, was rolled away from, and not deployed again since by somebody who knew better. What
+/// Whether it, a copy of it or what it is a copy of was rolled away from, and not deployed again since by somebody who knew better. What
 /// the operation of this very case left does not count: it may be the same task definition with another image.
 fn bad_since(
     memory: &Memory,
@@ -227,8 +238,7 @@ fn bad_since(
     deployed: Option<Timestamp>,
 ) -> bool {
     memory.revisions.iter().any(|revision| {
-        let is_it = revision.arn == task_definition || original(memory, &revision.arn) == task_definition;
-        is_it
+        is_same(memory, &revision.arn, task_definition)
             && revision.standing == Standing::Bad
             && own.is_none_or(|own| own.from != revision.arn || own.began != revision.since)
             && deployed.is_none_or(|created| created <= revision.since)
@@ -244,15 +254,14 @@ fn without_history(service: &Service, scene: &Scene, memory: &Memory) -> Asked<C
             around: None,
         }))
     };
-    let good = memory
-        .revisions
-        .iter()
-        .find(|revision| revision.standing == Standing::Good && revision.arn != service.task_definition);
+    let runs = |arn: &str| is_same(memory, arn, &service.task_definition);
+    let good =
+        memory.revisions.iter().find(|revision| revision.standing == Standing::Good && !runs(&revision.arn));
     if let Some(good) = good {
         return bare(&good.arn, Basis::Remembered { since: good.since });
     }
     let earlier = scene.earlier.as_ref().ok_or_else(|| Question::Earlier(service.task_definition.clone()))?;
-    let lower = earlier.iter().find(|arn| **arn != service.task_definition && !memory.is_bad(arn));
+    let lower = earlier.iter().find(|arn| !runs(arn) && !memory.is_bad(arn));
     lower.map_or(Ok(Err(Held::NothingGood)), |arn| bare(arn, Basis::Lower))
 }
 

@@ -163,6 +163,8 @@ fn operation(means: Means, began: i64, end: Option<End>) -> Operation {
         blames: false,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: ago(began),
         deadline: ago(began - 240),
         end,

@@ -5,7 +5,7 @@ use shared::ledger::revision::Standing;
 use shared::policy::{Freeze, Frozen, ScaledToZero};
 use shared::tags::Mode;
 
-use super::truth::{digest, operation, tag};
+use super::truth::{digest, operation, redeploy, tag};
 use super::*;
 use crate::cases::{ago, now, td};
 use crate::cause::Wanted;
@@ -216,6 +216,12 @@ fn what_was_done_can_be_undone() -> Vec<Case> {
             Wanted::Undo("op-9".to_owned()),
             |_| {},
             "hold: no operation \"op-9\" of it is remembered",
+        ),
+        asked(
+            "it is a redeploy",
+            Wanted::Undo("re-8".to_owned()),
+            |truth| truth.memory().redeploys = vec![redeploy(6, 7, 8, None)],
+            "hold: no operation \"re-8\" of it is remembered",
         ),
         asked(
             "somebody has undone it",

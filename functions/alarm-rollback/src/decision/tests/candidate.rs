@@ -3,7 +3,7 @@
 use shared::ledger::operation::{End, Operation};
 use shared::ledger::revision::Standing;
 
-use super::truth::{digest, operation, tag};
+use super::truth::{digest, operation, redeploy, tag};
 use super::*;
 use crate::cases::{ago, td};
 use crate::cause::Wanted;
@@ -14,6 +14,8 @@ rules! {
     a_revision_that_hardly_ran_has_proved_nothing,
     a_bad_revision_that_was_deployed_again_counts_as_its_owner_says,
     a_deployment_that_changed_no_code_is_not_rolled_back,
+    a_redeploy_by_watchkeeper_is_named_with_its_secret,
+    a_pinned_copy_is_the_code_that_it_is_a_copy_of,
     a_history_of_one_is_answered_by_what_it_began_from,
     without_history_the_ledger_is_asked_and_then_the_family,
     a_copy_is_what_it_is_a_copy_of,
@@ -122,6 +124,100 @@ fn a_deployment_that_changed_no_code_is_not_rolled_back() -> Vec<Case> {
                 truth.began_from(&[7]);
             },
             same,
+        ),
+    ]
+}
+
+fn a_redeploy_by_watchkeeper_is_named_with_its_secret() -> Vec<Case> {
+    let redeployed = |status, minutes, end| {
+        move |truth: &mut Truth| {
+            truth.history(&[(status, minutes, 7), (RAN, 900, 7), (RAN, 1_300, 6)]);
+            truth.scene().sources = Some(vec!["revision-1".to_owned()]);
+            truth.memory().redeploys = vec![redeploy(7, 7, minutes + 2, end)];
+        }
+    };
+    let also_changed = |truth: &mut Truth| {
+        redeployed(RAN, 5, Some(End::Recovered))(truth);
+        truth.scene().rotated =
+            Some(vec![Rotated { name: "prod/web/key".to_owned(), changed_at: Some(ago(20)) }]);
+    };
+    let unlisted = |deployed, end| {
+        move |truth: &mut Truth| {
+            truth.scene().deployments.clear();
+            truth.service().deployed_at = Some(ago(deployed));
+            truth.memory().redeploys = vec![redeploy(7, 7, 7, end)];
+        }
+    };
+    let then_code = |truth: &mut Truth| {
+        truth.history(&[(RAN, 5, 7), (RAN, 20, 6), (RAN, 500, 6)]);
+        truth.memory().redeploys = vec![redeploy(6, 6, 22, Some(End::Recovered))];
+    };
+    let named = "hold: the newest deployment runs the same task definition and images as the one before, so its code \
+                 is not to blame; it is rotation-related: Watchkeeper redeployed it at 2026-11-20T11:55:00Z because of \
+                 the secret prod/web/db (operation re-7)";
+    let long = "hold: the newest deployment runs the same task definition and images as the one before, so its code \
+                is not to blame; it is rotation-related: Watchkeeper redeployed it at 2026-11-20T11:50:00Z";
+    let both = "hold: the newest deployment runs the same task definition and images as the one before, so its code \
+                is not to blame; it is rotation-related: prod/web/key changed shortly before, and Watchkeeper \
+                redeployed it at 2026-11-20T11:55:00Z";
+    let unnamed = "hold: the newest deployment runs the same task definition and images as the one before, so its \
+                   code is not to blame; a rotated secret or the platform may be";
+    vec![
+        when("it is done", redeployed(RAN, 5, Some(End::Recovered)), named),
+        when("it is on its way", redeployed(Status::InProgress, 10, None), long),
+        when("another secret changed, too", also_changed, both),
+        when("it was refused, and somebody did the same", redeployed(RAN, 5, Some(End::Refused)), unnamed),
+        when("ECS lists no deployments", unlisted(7, Some(End::Recovered)), named),
+        when("ECS lists none, and it was refused", unlisted(7, Some(End::Refused)), "web:7 -> web:6"),
+        when("ECS lists none, and somebody deployed before it", unlisted(9, None), "web:7 -> web:6"),
+        when("other code was deployed after it", then_code, "web:7 -> web:6"),
+    ]
+}
+
+fn a_pinned_copy_is_the_code_that_it_is_a_copy_of() -> Vec<Case> {
+    // web:8 was registered as a copy of web:7 that names the digest, because the tag was moved, and deployed.
+    let copied = |history: &'static [(Status, i64, u32)]| {
+        move |truth: &mut Truth| {
+            truth.history(history);
+            truth.scene().sources = Some(vec!["revision-1".to_owned()]);
+            truth.memory().redeploys = vec![redeploy(7, 8, 7, None)];
+            for revision in truth.scene().revisions.as_mut().unwrap() {
+                if revision.task_definition == td(8) {
+                    revision.images = digest("7");
+                }
+            }
+        }
+    };
+    let unlisted = |truth: &mut Truth| {
+        copied(&[(RAN, 15, 8)])(truth);
+        truth.scene().deployments.clear();
+        truth.scene().earlier = Some(vec![td(7), td(6)]);
+        truth.remember(7, Standing::Good, 2_000);
+    };
+    let bad = |truth: &mut Truth| {
+        copied(&[(RAN, 5, 9), (RAN, 100, 8), (RAN, 900, 7), (RAN, 1_300, 6)])(truth);
+        truth.remember(8, Standing::Bad, 50);
+    };
+    let same = "hold: the newest deployment runs the same task definition and images as the one before, so its code \
+                is not to blame; it is rotation-related: Watchkeeper redeployed it at 2026-11-20T11:55:00Z";
+    vec![
+        when("it is the newest", copied(&[(RAN, 5, 8), (RAN, 900, 7), (RAN, 1_300, 6)]), same),
+        when("it is on its way", copied(&[(Status::InProgress, 5, 8), (RAN, 900, 7)]), same),
+        when(
+            "other code was deployed over it",
+            copied(&[(RAN, 5, 9), (RAN, 100, 8), (RAN, 900, 7)]),
+            "web:9 -> web:8",
+        ),
+        when("it is bad, and so is its original", bad, "web:9 -> web:6"),
+        when(
+            "ECS lists no deployments",
+            unlisted,
+            "web:8 -> web:6: update the service to web:6 (low confidence",
+        ),
+        case(
+            "ECS lists none, and a person wants the one before",
+            truth().by_hand(Wanted::Previous).with(unlisted),
+            "web:8 -> web:6",
         ),
     ]
 }

@@ -7,7 +7,7 @@ use shared::ledger::revision::Standing;
 use shared::policy::{Confidence, Freeze, Frozen, ScaledToZero, Window};
 use shared::tags::Mode;
 
-use super::truth::{operation, tag};
+use super::truth::{operation, redeploy, tag};
 use super::*;
 use crate::cases::{ago, now, td};
 use crate::facts::service::Status;
@@ -18,6 +18,7 @@ rules! {
     one_rollback_at_a_time_and_then_a_cooldown,
     a_rollback_that_was_begun_and_not_made_is_not_called_one,
     a_target_is_rolled_back_at_most_so_often,
+    redeploys_hold_no_rollback_off,
     a_service_marked_as_unsafe_is_not_rolled_back,
     a_freeze_and_a_window_leave_it_at_a_proposal,
     what_is_not_known_well_enough_is_only_proposed,
@@ -151,6 +152,28 @@ fn a_target_is_rolled_back_at_most_so_often() -> Vec<Case> {
             made([2, 5, 23], End::Recovered, Some("ann")),
             "web:7 -> web:6",
         ),
+    ]
+}
+
+fn redeploys_hold_no_rollback_off() -> Vec<Case> {
+    // web:6 was redeployed again and again before web:7 came.
+    let redeployed = |truth: &mut Truth| {
+        truth.memory().redeploys =
+            (1..=9).map(|hours| redeploy(6, 6, hours * 60 + 10, Some(End::Recovered))).collect();
+    };
+    let leased = |truth: &mut Truth| {
+        redeployed(truth);
+        let until = now() + SignedDuration::from_hours(1);
+        truth.memory().redeploying = Some(Lease { owner: "re-10".to_owned(), until });
+    };
+    let under_way = |truth: &mut Truth| {
+        leased(truth);
+        truth.memory().redeploys.insert(0, redeploy(6, 6, 10, None));
+    };
+    vec![
+        when("nine of them in a day", redeployed, "web:7 -> web:6"),
+        when("the next has to wait for its interval", leased, "web:7 -> web:6"),
+        when("one is under way, and somebody deployed over it", under_way, "web:7 -> web:6"),
     ]
 }
 

@@ -145,9 +145,25 @@ pub(in crate::decision) fn operation(
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: ago(minutes),
         deadline: ago(minutes - 30),
         end,
+    }
+}
+
+/// A redeploy by Watchkeeper that began so many minutes ago, because the secret `prod/web/db` changed.
+pub(in crate::decision) fn redeploy(from: u32, to: u32, minutes: i64, end: Option<End>) -> Operation {
+    let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/web/db-AbCdEf";
+    Operation {
+        incident: format!("secret:{secret}"),
+        means: Means::Redeploy,
+        copy_of: (from != to).then(|| td(from)),
+        deployment: Some("ecs-svc/1".to_owned()),
+        blames: false,
+        redeploy: Some("redeploy-1".to_owned()),
+        ..operation(&format!("re-{minutes}"), from, to, minutes, end)
     }
 }
 

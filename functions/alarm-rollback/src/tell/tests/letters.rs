@@ -324,7 +324,7 @@ fn too_little_confidence_says_where_the_policy_asks_for_more() {
 #[test]
 fn doing_nothing_is_told_with_its_reason_and_the_next_step() {
     let target: Target = "ecs:prod/web".parse().unwrap();
-    let why = Held::SameCode { rotated: vec!["prod/db".to_owned()] };
+    let why = Held::SameCode { rotated: vec!["prod/db".to_owned()], redeployed: None };
     check(
         &fired(service()),
         &Verdict::Hold { target: Some(target), why },

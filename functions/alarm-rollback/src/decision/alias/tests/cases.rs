@@ -139,6 +139,8 @@ pub(super) fn operation(id: &str, means: Means, from: &str, to: &str, minutes: i
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: ago(minutes),
         deadline: ago(minutes - 30),
         end: None,

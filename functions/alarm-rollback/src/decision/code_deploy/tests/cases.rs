@@ -96,6 +96,8 @@ pub(super) fn own(id: &str) -> Operation {
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: ago(1),
         deadline: ago(-59),
         end: None,
