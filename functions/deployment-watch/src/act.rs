@@ -1,4 +1,5 @@
-//! Writes down what was concluded. Nothing here changes anything that runs; everything may be done again.
+//! Writes down what was concluded, and wakes whoever waits for it. Nothing here changes anything that runs; everything may
+//! be done again.
 
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use shared::Result;
 use shared::ledger::incident::Incident;
 use shared::ledger::revision::{Revision, Standing};
 use shared::notice::{Notice, State};
-use shared::timer::Timer;
+use shared::timer::{Timer, Work};
 
 use crate::Clients;
-use crate::decision::{Broken, Close, Proof};
+use crate::decision::{Broken, Close, Proof, Redeployed};
 
 /// Ends an operation: what people were told is recorded first, so that whoever looks again knows of it; then what was
 /// learnt; the end comes last, because only an open operation is looked at again.
@@ -40,6 +41,21 @@ pub(crate) async fn close(
         clients.ledger.remember(target, &bad).await?;
     }
     clients.ledger.finish(target, operation, ended.end(), now).await
+}
+
+/// Ends a redeploy of one service, with why. Its revision is neither better nor worse known for it.
+pub(crate) async fn redeployed(clients: &Clients, redeployed: &Redeployed, now: Timestamp) -> Result<()> {
+    let Redeployed { target, operation, ended } = redeployed;
+    clients.ledger.finish(target, operation, ended.end(), now).await
+}
+
+/// Tells whoever makes redeploys that these may go on.
+pub(crate) async fn wake(clients: &Clients, queue: &str, redeploys: &[String]) -> Result<()> {
+    for redeploy in redeploys {
+        let work = Work::Advance { redeploy: redeploy.clone() };
+        work.send(&clients.sqs, queue, Duration::ZERO).await?;
+    }
+    Ok(())
 }
 
 /// Records a failed deployment: what was learnt, and that people were told.

@@ -19,6 +19,7 @@ use crate::event::{Change, Hint, Phase};
 use crate::facts::{Alarm, Deployment, Facts, Rollout, Service};
 
 pub(crate) const SERVICE: &str = "arn:aws:ecs:eu-west-1:123456789012:service/prod/web";
+pub(crate) const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf";
 pub(crate) const ALARM: &str = "alarm:arn:aws:cloudwatch:eu-west-1:123456789012:alarm:web 5xx";
 
 /// The defaults, in production.
@@ -59,9 +60,24 @@ pub(crate) fn operation(means: Means) -> Operation {
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began: at(0),
         deadline: at(30),
         end: None,
+    }
+}
+
+/// At 03:00 web:42 was deployed anew, because a secret changed.
+pub(crate) fn redeploy() -> Operation {
+    Operation {
+        id: "re-1".to_owned(),
+        incident: format!("secret:{SECRET}"),
+        from: td(42),
+        to: td(42),
+        blames: false,
+        redeploy: Some("redeploy-1".to_owned()),
+        ..operation(Means::Redeploy)
     }
 }
 
@@ -117,7 +133,11 @@ pub(crate) fn diagnosis() -> Diagnosis {
 }
 
 pub(crate) fn watch() -> Hint {
-    Hint::Watch { target: target(), operation: Some("op-1".to_owned()) }
+    watching("op-1")
+}
+
+pub(crate) fn watching(operation: &str) -> Hint {
+    Hint::Watch { target: target(), operation: Some(operation.to_owned()) }
 }
 
 pub(crate) fn change(phase: Phase, deployment: &str, minutes: i64) -> Hint {
@@ -133,8 +153,10 @@ pub(crate) fn change(phase: Phase, deployment: &str, minutes: i64) -> Hint {
 
 /// Everything that can be asked about an operation is known.
 pub(crate) fn facts(hint: Hint, operations: &[Operation]) -> Facts {
+    let (redeploys, operations) =
+        operations.iter().cloned().partition(|operation| operation.means.redeploys());
     Facts {
-        memory: Some(Memory { operations: operations.to_vec(), ..Memory::default() }),
+        memory: Some(Memory { operations, redeploys, ..Memory::default() }),
         alarm: Some(Some(alarm(State::Alarm, -1))),
         incident: Some(None),
         failed: Some(None),

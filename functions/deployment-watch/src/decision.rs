@@ -1,13 +1,16 @@
 //! What became of an operation or a deployment. No clock, no network, no failure.
 //!
 //! [`decide`] is asked again and again while the facts grow: it answers with the next question, or with the verdict.
-//! No verdict begins anything: what failed is told, and a person decides.
+//! No verdict begins anything: what failed is told, and a person decides. Beside the verdict stands which redeploys may
+//! go on now; how, whoever makes them decides.
 
 mod deployment;
 mod operation;
 mod progress;
 mod proof;
+mod redeploy;
 mod verdict;
+mod wakes;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -20,7 +23,7 @@ use crate::facts::Facts;
 
 pub use progress::Progress;
 pub(crate) use verdict::short;
-pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Verdict, Waiting, incident_of};
+pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Redeployed, Verdict, Waiting, incident_of};
 
 /// How soon an operation is looked at again whose timer came while the mode is `off`. No other timer of it would come
 /// once the mode is back. At this pace the queue's 1,000 receives last about ten days, less than its retention of 14.
@@ -49,7 +52,12 @@ pub enum Step {
     /// Find this out and ask again.
     Look(Question),
     /// It is decided.
-    Settled(Verdict),
+    Settled {
+        /// What was concluded.
+        verdict: Verdict,
+        /// The redeploys that may go on now, by their ids: whoever makes them is told.
+        wakes: Vec<String>,
+    },
 }
 
 /// What the decision still has to know.
@@ -92,7 +100,7 @@ pub enum Place {
 /// The next question, or the verdict.
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Step {
     match settle(facts, policy, now) {
-        Ok(verdict) => Step::Settled(verdict),
+        Ok(verdict) => Step::Settled { wakes: wakes::of(facts, &verdict), verdict },
         Err(question) => Step::Look(question),
     }
 }
@@ -136,7 +144,7 @@ const fn off(hint: &Hint) -> Verdict {
 fn place(operation: &Operation) -> Place {
     match (operation.means, &operation.deployment) {
         (Means::StopServiceDeployment, Some(deployment)) => Place::ServiceDeployment(deployment.clone()),
-        (Means::CreateDeployment | Means::StopDeployment, Some(deployment)) => {
+        (Means::CreateDeployment | Means::StopDeployment | Means::RedeployByCodeDeploy, Some(deployment)) => {
             Place::CodeDeploy(deployment.clone())
         }
         (
@@ -148,7 +156,9 @@ fn place(operation: &Operation) -> Place {
             | Means::UpdateAlias
             | Means::CancelUpdateStack
             | Means::ContinueUpdateRollback
-            | Means::RollbackStack,
+            | Means::RollbackStack
+            | Means::Redeploy
+            | Means::RedeployByCodeDeploy,
             _,
         ) => Place::Target,
     }

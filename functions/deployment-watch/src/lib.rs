@@ -9,10 +9,13 @@
 //!                 decide ──────┘
 //!                   │ a verdict
 //!                   ├─▶ wait: the timer is given back
-//!                   └─▶ tell: one notice; then act: the end, and what was learnt, in the ledger
+//!                   ├─▶ tell: one notice; then act: the end, and what was learnt, in the ledger
+//!                   └─▶ wake: the redeploys that this lets go on
 //! ```
 //!
-//! It never begins anything: what failed is told, and a person decides.
+//! It never begins anything: what failed is told, and a person decides. Of a service that `secret-redeploy` redeploys,
+//! it writes down how that ended and why, and tells nobody: it wakes `secret-redeploy`, which decides how to go on, and
+//! tells people of all services of a secret together.
 
 mod act;
 #[cfg(test)]
@@ -67,6 +70,8 @@ pub struct Config {
     pub notices_topic: String,
     /// The queue that the timers stand in.
     pub timers_queue: String,
+    /// The queue of `secret-redeploy`.
+    pub redeploys_queue: String,
 }
 
 impl Config {
@@ -82,6 +87,7 @@ impl Config {
             ledger_table: env.required("LEDGER_TABLE")?,
             notices_topic: env.required("NOTICES_TOPIC_ARN")?,
             timers_queue: env.required("TIMERS_QUEUE_URL")?,
+            redeploys_queue: env.required("REDEPLOYS_QUEUE_URL")?,
         })
     }
 }
@@ -101,7 +107,7 @@ pub struct Clients {
     pub lambda: aws_sdk_lambda::Client,
     /// For the notices.
     pub sns: aws_sdk_sns::Client,
-    /// For the timers.
+    /// For the timers, and to wake redeploys.
     pub sqs: aws_sdk_sqs::Client,
     /// For the policy.
     pub ssm: aws_sdk_ssm::Client,
@@ -267,15 +273,18 @@ impl DeploymentWatch {
     ) -> Result<Seen> {
         let mut facts = Facts::of(hint);
         let mut dealt = self.deal_with(&mut facts, policy, invocation).await;
-        if let Ok(Verdict::Follow { operation }) = &dealt {
+        let mut woken = Vec::new();
+        if let Ok((Verdict::Follow { operation }, wakes)) = &mut dealt {
+            woken.append(wakes);
             let target = facts.hint.target().clone();
             facts = Facts::of(Hint::Watch { target, operation: Some(operation.clone()) });
             dealt = self.deal_with(&mut facts, policy, invocation).await;
         }
         match dealt {
-            Ok(verdict) => {
+            Ok((verdict, wakes)) => {
                 let again = if let Verdict::Wait { again, .. } = &verdict { Some(*again) } else { None };
-                Ok(Seen { report: tell::report(&facts, policy, &verdict), again })
+                woken.extend(wakes);
+                Ok(Seen { report: tell::report(&facts, policy, &verdict, &woken), again })
             }
             Err(error) => {
                 // What passes by itself is for the log. If even this fails, the first error is the one to report.
@@ -292,17 +301,21 @@ impl DeploymentWatch {
         facts: &mut Facts,
         policy: &Policy,
         invocation: &Invocation,
-    ) -> Result<Verdict> {
-        let verdict = loop {
+    ) -> Result<(Verdict, Vec<String>)> {
+        let (verdict, wakes) = loop {
             match decide(facts, policy, invocation.now) {
-                Step::Settled(verdict) => break verdict,
+                Step::Settled { verdict, wakes } => break (verdict, wakes),
                 Step::Look(question) => {
                     Box::pin(observe::answer(self.clients().await, facts, question)).await?;
                 }
             }
         };
         Box::pin(self.conclude(facts, policy, &verdict, invocation.now)).await?;
-        Ok(verdict)
+        // Last: whoever is woken finds everything written down. What is cut off before is concluded and woken again.
+        if !wakes.is_empty() {
+            act::wake(self.clients().await, &self.config.redeploys_queue, &wakes).await?;
+        }
+        Ok((verdict, wakes))
     }
 
     /// Publishes the notice, then records what people were told and what was learnt, in this order: whatever is cut off
@@ -323,6 +336,7 @@ impl DeploymentWatch {
                 }
                 act::close(self.clients().await, close, notice.as_ref(), now).await
             }
+            Verdict::Redeployed(redeployed) => act::redeployed(self.clients().await, redeployed, now).await,
             Verdict::Broken(broken) => {
                 let notice = tell::broken(facts, policy, broken);
                 self.publish(&notice).await?;

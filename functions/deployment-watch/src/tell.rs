@@ -12,7 +12,7 @@ use shared::notice::{Link, Notice, Severity, State, Subject};
 use shared::target::Target;
 use shared::{Error, Report};
 
-use crate::decision::{Broken, Close, Ended, Failure, Policy, Verdict, incident_of};
+use crate::decision::{Broken, Close, Ended, Failure, Policy, Redeployed, Verdict, incident_of};
 use crate::event::Hint;
 use crate::facts::{Facts, Service, World};
 use words::{again_command, kind, made, name, revision, span};
@@ -31,19 +31,29 @@ pub(crate) const fn outcome(verdict: &Verdict) -> &'static str {
             Ended::Failed { .. } => "failed_rollback",
             Ended::Superseded { .. } => "superseded",
         },
+        Verdict::Redeployed(redeployed) => match redeployed.ended {
+            Ended::Recovered { .. } | Ended::Unhealed { .. } => "redeployed",
+            Ended::Failed { .. } => "not_redeployed",
+            Ended::Superseded { .. } => "superseded",
+        },
         Verdict::Deployed { .. } => "deployed",
         Verdict::Broken(_) => "failed_deployment",
         Verdict::Good(_) => "proved",
     }
 }
 
-/// The report: outcome, reason, and everything the decision saw.
-pub(crate) fn report(facts: &Facts, policy: &Policy, verdict: &Verdict) -> Report {
+/// The report: outcome, reason, everything the decision saw, and which redeploys were woken.
+pub(crate) fn report(facts: &Facts, policy: &Policy, verdict: &Verdict, woken: &[String]) -> Report {
     let (reason, detail) = match verdict {
         Verdict::Ignore(why) => (why.to_string(), json!(why)),
         Verdict::Wait { why, .. } => (why.to_string(), json!(why)),
         Verdict::Follow { operation } => (format!("it is the operation {operation}'s"), json!(operation)),
         Verdict::Close(close) => (sentence(close), json!(close.ended)),
+        Verdict::Redeployed(redeployed) => (
+            anew(redeployed),
+            json!({"ended": redeployed.ended, "operation": redeployed.operation.id,
+                "redeploy": redeployed.operation.redeploy}),
+        ),
         Verdict::Deployed { proof, resolves } => {
             let told = if resolves.is_some() { "; what was told of a failure is over" } else { "" };
             (
@@ -60,7 +70,7 @@ pub(crate) fn report(facts: &Facts, policy: &Policy, verdict: &Verdict) -> Repor
     Report::new(word, facts.hint.target().to_string(), reason.clone())
         .record("facts", facts)
         .record("policy", policy)
-        .record("verdict", &json!({"outcome": word, "detail": detail}))
+        .record("verdict", &json!({"outcome": word, "detail": detail, "wakes": woken}))
         .answering(json!({"outcome": word, "reason": reason}))
 }
 
@@ -91,6 +101,21 @@ fn sentence(close: &Close) -> String {
         Ended::Superseded { running } => {
             format!("{name}: somebody did something else; now: {}", revision(target, running))
         }
+    }
+}
+
+/// How a redeploy of one service ended, in one sentence.
+fn anew(redeployed: &Redeployed) -> String {
+    let Redeployed { target, operation, ended } = redeployed;
+    let name = name(target);
+    let said = operation.said.as_deref().unwrap_or("nothing says why").trim_end_matches('.');
+    match ended {
+        Ended::Recovered { deployed, .. } | Ended::Unhealed { deployed, .. } => {
+            let took = span(deployed.duration_since(operation.began));
+            format!("{name} is done: {}, {took} after it was begun", made(target, operation))
+        }
+        Ended::Failed { .. } => format!("{name} was not redeployed: {said}"),
+        Ended::Superseded { .. } => format!("{name}: its redeploy was overtaken: {said}"),
     }
 }
 
@@ -321,7 +346,7 @@ pub(crate) fn deployed(facts: &Facts, policy: &Policy, task_definition: &str, kn
 }
 
 /// The notice of a failure of our own. It belongs to the operation's incident, so that its end takes this back; where
-/// no operation is known, nothing would, so that it is told for the record. Its revision is fixed by what was looked
+/// no operation is known, or it is one of a redeploy, nothing would, so that it is told for the record. Its revision is fixed by what was looked
 /// at, so that the tenth failure says no more than the first.
 pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error, arrived: Timestamp) -> Notice {
     let target = facts.hint.target();
@@ -342,13 +367,17 @@ pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error, arrived: Ti
     let name = name(target);
     let title = format!("{name} cannot be watched");
     let subject = subject(target, facts.service().map(|service| service.arn.as_str()));
-    let state = if operation.is_some() { State::Firing } else { State::Info };
-    let notice = Notice::new(&key, state, Severity::Sev1, subject, &title, time);
+    let (state, severity, what) = match operation {
+        Some(operation) if operation.means.redeploys() => (State::Info, Severity::Sev2, "redeploy"),
+        Some(_) => (State::Firing, Severity::Sev1, "rollback"),
+        None => (State::Info, Severity::Sev1, "rollback"),
+    };
+    let notice = Notice::new(&key, state, severity, subject, &title, time);
     let mut notice = notice.clone().following(notice.revision);
     head(&mut notice, policy);
     notice.summary = format!(
         "An error keeps Watchkeeper from seeing what becomes of a deployment of {name}. Do not rely on its word that \
-         a rollback is over. It tries again every minute."
+         a {what} is over. It tries again every minute."
     );
     notice.fact("Error", error.chain());
     notice.next_steps.extend([

@@ -11,14 +11,14 @@ use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types as ecs;
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
-use aws_sdk_sqs::operation::send_message::SendMessageOutput;
+use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageOutput};
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_types::error::ErrorMetadata;
 use serde_json::json;
 
 use super::*;
-use crate::cases::{ALARM, Mocks, SERVICE, at, td};
+use crate::cases::{ALARM, Mocks, SECRET, SERVICE, at, td};
 
 fn meta(code: &str) -> ErrorMetadata {
     ErrorMetadata::builder().code(code).message("no").build()
@@ -32,6 +32,7 @@ fn watch(clients: Clients) -> DeploymentWatch {
         ledger_table: "ledger".to_owned(),
         notices_topic: "arn:topic".to_owned(),
         timers_queue: "https://sqs.invalid/timers".to_owned(),
+        redeploys_queue: "https://sqs.invalid/redeploys".to_owned(),
     };
     DeploymentWatch::with_clients(config, clients)
 }
@@ -54,6 +55,7 @@ fn batch(bodies: &[&str]) -> Value {
     json!({"Records": records})
 }
 
+const WATCH_REDEPLOY: &str = r#"{"watch":{"target":"ecs:prod/web","operation":"re-1"}}"#;
 const WATCH: &str = r#"{"watch":{"target":"ecs:prod/web","operation":"op-1"}}"#;
 
 /// An operation as the ledger holds it.
@@ -77,6 +79,49 @@ fn operation() -> Rule {
         let item = item.map(|(name, value)| (name.to_owned(), value)).into();
         QueryOutput::builder().items(item).build()
     })
+}
+
+/// A redeploy as the ledger holds it, and who waits for the deployment of its service.
+fn redeploy(end: Option<&'static str>, waiting: &'static [&'static str]) -> Rule {
+    mock!(aws_sdk_dynamodb::Client::query).then_output(move || {
+        let n = |time: Timestamp| AttributeValue::N(time.as_millisecond().to_string());
+        let s = |text: &str| AttributeValue::S(text.to_owned());
+        let item = [
+            ("pk", s("target#ecs:prod/web")),
+            ("sk", s("operation#re-1")),
+            ("id", s("re-1")),
+            ("incident", s(&format!("secret:{SECRET}"))),
+            ("means", s("redeploy")),
+            ("from", s(&td(41))),
+            ("to", s(&td(41))),
+            ("deployment", s("ecs-svc/2")),
+            ("redeploy", s("redeploy-1")),
+            ("blames", AttributeValue::N("0".to_owned())),
+            ("began", n(at(0))),
+            ("deadline", n(at(30))),
+        ];
+        let end = end.map(|end| ("end", s(end)));
+        let item = item.into_iter().chain(end).map(|(name, value)| (name.to_owned(), value)).collect();
+        let waiting = waiting.iter().map(|redeploy| {
+            let item = [("sk", s(&format!("waiting#{redeploy}"))), ("redeploy", s(redeploy))];
+            item.map(|(name, value)| (name.to_owned(), value)).into()
+        });
+        QueryOutput::builder().set_items(Some(std::iter::once(item).chain(waiting).collect())).build()
+    })
+}
+
+fn woken(redeploy: &'static str) -> Rule {
+    mock!(aws_sdk_sqs::Client::send_message)
+        .match_requests(move |request| {
+            request.queue_url() == Some("https://sqs.invalid/redeploys")
+                && request.message_body() == Some(&format!(r#"{{"advance":{{"redeploy":"{redeploy}"}}}}"#))
+        })
+        .then_output(|| SendMessageOutput::builder().build())
+}
+
+fn ended() -> Rule {
+    mock!(aws_sdk_dynamodb::Client::transact_write_items)
+        .then_output(|| TransactWriteItemsOutput::builder().build())
 }
 
 fn service(rollout: &'static str) -> Rule {
@@ -240,6 +285,70 @@ async fn an_event_about_an_operation_s_deployment_is_a_look_at_the_operation() {
     let clients = Mocks { dynamodb: &[&operation], ecs: &[&service], ssm: &[&policy], ..Mocks::default() };
     let report = watch(clients.clients()).handle(&event, &invocation(5)).await.unwrap();
     assert_eq!((report.outcome(), report.reason()), ("waiting", "it is on its way"));
+}
+
+#[tokio::test]
+async fn a_redeploy_that_is_done_is_written_down_told_to_nobody_and_wakes_whoever_makes_it() {
+    let (redeploy, service, policy, end, woken) =
+        (redeploy(None, &[]), service("COMPLETED"), no_policy(), ended(), woken("redeploy-1"));
+    let clients = Mocks {
+        dynamodb: &[&redeploy, &end],
+        ecs: &[&service],
+        ssm: &[&policy],
+        sqs: &[&woken],
+        ..Mocks::default()
+    };
+    let report = watch(clients.clients()).handle(&batch(&[WATCH_REDEPLOY]), &invocation(5)).await.unwrap();
+    let done = "prod/web is done: redeployed with web:41, 4m after it was begun";
+    assert_eq!((report.outcome(), report.reason()), ("redeployed", done));
+    assert_eq!(report.answer(), &json!({"batchItemFailures": []}));
+    assert_eq!((end.num_calls(), woken.num_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_redeploy_whose_end_could_not_be_told_is_told_when_its_timer_comes_again() {
+    let throttled = || {
+        mock!(aws_sdk_sqs::Client::send_message)
+            .then_error(|| SendMessageError::generic(meta("RequestThrottled")))
+    };
+    let (open, service, policy, end, throttled, back) =
+        (redeploy(None, &[]), service("COMPLETED"), no_policy(), ended(), throttled(), given_back(60));
+    let clients = Mocks {
+        dynamodb: &[&open, &end],
+        ecs: &[&service],
+        ssm: &[&policy],
+        sqs: &[&throttled, &back],
+        ..Mocks::default()
+    };
+    let report = watch(clients.clients()).handle(&batch(&[WATCH_REDEPLOY]), &invocation(5)).await.unwrap();
+    assert_eq!((report.outcome(), end.num_calls(), back.num_calls()), ("failed", 1, 1));
+    let (closed, policy, woken) = (redeploy(Some("recovered"), &[]), no_policy(), woken("redeploy-1"));
+    let clients = Mocks { dynamodb: &[&closed], ssm: &[&policy], sqs: &[&woken], ..Mocks::default() };
+    let report = watch(clients.clients()).handle(&batch(&[WATCH_REDEPLOY]), &invocation(6)).await.unwrap();
+    assert_eq!((report.outcome(), woken.num_calls()), ("ignored", 1));
+}
+
+#[tokio::test]
+async fn an_event_about_a_redeploy_s_deployment_closes_it_and_wakes_all_who_wait() {
+    let event = json!({
+        "detail-type": "ECS Deployment State Change",
+        "resources": [SERVICE],
+        "detail": {"eventName": "SERVICE_DEPLOYMENT_COMPLETED", "deploymentId": "ecs-svc/2", "updatedAt": at(4)},
+    });
+    let (redeploy, service, policy, end) =
+        (redeploy(None, &["redeploy-2"]), service("COMPLETED"), no_policy(), ended());
+    let (own, other) = (woken("redeploy-1"), woken("redeploy-2"));
+    let clients = Mocks {
+        dynamodb: &[&redeploy, &end],
+        ecs: &[&service],
+        ssm: &[&policy],
+        sqs: &[&own, &other],
+        ..Mocks::default()
+    };
+    let report = watch(clients.clients()).handle(&event, &invocation(5)).await.unwrap();
+    assert_eq!(report.outcome(), "redeployed");
+    assert_eq!((end.num_calls(), own.num_calls(), other.num_calls()), (1, 1, 1));
+    assert!(format!("{report:?}").contains("redeploy-2"), "the report says who was woken");
 }
 
 #[tokio::test]

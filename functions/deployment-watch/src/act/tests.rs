@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageOutput};
 use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_types::error::ErrorMetadata;
-use shared::ledger::operation::Means;
+use shared::ledger::operation::{Means, Operation};
 use shared::notice::{Severity, Subject};
 
 use super::*;
-use crate::cases::{Mocks, SERVICE, at, diagnosis, incident, operation, target, td};
+use crate::cases::{Mocks, SERVICE, at, diagnosis, incident, operation, redeploy, target, td};
 use crate::decision::{Ended, Failure};
 
 /// The sort keys in the order in which they were written.
@@ -127,4 +128,68 @@ async fn a_failed_deployment_is_remembered_unless_the_same_revision_runs() {
         let expected: Vec<_> = bad.into_iter().chain(["state firing".to_owned()]).collect();
         assert_eq!(*written.lock().unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_redeploy_ends_with_why_and_says_nothing_of_a_revision() {
+    let why = "3 of 3 tasks: it cannot read its secret. Look at the secret.";
+    for (ended, said, word) in [
+        (Ended::Recovered { deployed: at(4), alarm: None }, None, "recovered"),
+        (Ended::Failed { failure: Failure::Late, running: None }, Some(why), "failed"),
+        (Ended::Superseded { running: td(43) }, Some(why), "superseded"),
+    ] {
+        let written = Written::default();
+        let said = said.map(ToOwned::to_owned);
+        let end = {
+            let (written, said) = (Arc::clone(&written), said.clone());
+            mock!(aws_sdk_dynamodb::Client::transact_write_items)
+                .match_requests(move |request| {
+                    for item in request.transact_items() {
+                        let item = item.put().unwrap().item();
+                        written.lock().unwrap().push(format!(
+                            "{} {}",
+                            text(item.get("sk")),
+                            text(item.get("end"))
+                        ));
+                        assert_eq!(text(item.get("said")), said.clone().unwrap_or_default());
+                        assert_eq!(text(item.get("redeploy")), "redeploy-1");
+                    }
+                    true
+                })
+                .then_output(|| TransactWriteItemsOutput::builder().build())
+        };
+        let clients = Mocks { dynamodb: &[&end], ..Mocks::default() }.clients();
+        let over = Redeployed { target: target(), operation: Operation { said, ..redeploy() }, ended };
+        redeployed(&clients, &over, at(7)).await.unwrap();
+        assert_eq!(*written.lock().unwrap(), [format!("operation#re-1 {word}")]);
+    }
+}
+
+fn advances(redeploy: &'static str) -> Rule {
+    mock!(aws_sdk_sqs::Client::send_message)
+        .match_requests(move |request| {
+            request.queue_url() == Some("https://sqs.invalid/redeploys")
+                && request.delay_seconds() == Some(0)
+                && request.message_body() == Some(&format!(r#"{{"advance":{{"redeploy":"{redeploy}"}}}}"#))
+        })
+        .then_output(|| SendMessageOutput::builder().build())
+}
+
+#[tokio::test]
+async fn each_redeploy_that_may_go_on_is_sent_a_message() {
+    let (one, other) = (advances("redeploy-1"), advances("redeploy-2"));
+    let clients = Mocks { sqs: &[&one, &other], ..Mocks::default() }.clients();
+    let redeploys = ["redeploy-1".to_owned(), "redeploy-2".to_owned()];
+    wake(&clients, "https://sqs.invalid/redeploys", &redeploys).await.unwrap();
+    assert_eq!((one.num_calls(), other.num_calls()), (1, 1));
+    wake(&clients, "https://sqs.invalid/redeploys", &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_denied_message_names_the_permission() {
+    let denied = mock!(aws_sdk_sqs::Client::send_message)
+        .then_error(|| SendMessageError::generic(ErrorMetadata::builder().code("AccessDenied").build()));
+    let clients = Mocks { sqs: &[&denied], ..Mocks::default() }.clients();
+    let error = wake(&clients, "q", &["redeploy-1".to_owned()]).await.unwrap_err();
+    assert!(error.chain().starts_with("sqs:SendMessage is denied"), "{error}");
 }

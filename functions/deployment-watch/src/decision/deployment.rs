@@ -46,7 +46,7 @@ fn about(
     if Mode::resolve(policy.mode, [&service.tags]) == Mode::Off {
         return ignore(Ignored::Off);
     }
-    if let Some(operation) = memory.operations.iter().find(|operation| answers(operation, change)) {
+    if let Some(operation) = memory.all().find(|operation| answers(operation, change)) {
         return Ok(match operation.end {
             None => Verdict::Follow { operation: operation.id.clone() },
             Some(end) => Verdict::Ignore(Ignored::Ended { operation: operation.id.clone(), end }),
@@ -62,14 +62,18 @@ fn about(
 /// Whether this change is that operation's: its own deployment, or one that it has in hand.
 fn answers(operation: &Operation, change: &Change) -> bool {
     match (operation.means, &operation.deployment) {
-        (Means::UpdateService | Means::Scale, Some(deployment)) => *deployment == change.deployment,
+        (Means::UpdateService | Means::Scale | Means::Redeploy, Some(deployment)) => {
+            *deployment == change.deployment
+        }
         // Their deployments have ids of another kind, or none yet: whatever moves while they are under way is theirs.
         (
             Means::UpdateService
             | Means::Scale
             | Means::StopServiceDeployment
             | Means::CreateDeployment
-            | Means::StopDeployment,
+            | Means::StopDeployment
+            | Means::Redeploy
+            | Means::RedeployByCodeDeploy,
             _,
         ) => is_under_way(operation, change.at),
         (
@@ -119,7 +123,7 @@ fn failed(facts: &Facts, change: &Change, memory: &Memory, service: &Service) ->
         },
     };
     // What an operation made, leaves, or left a while ago needs no second word.
-    let theirs = memory.operations.iter().find(|operation| {
+    let theirs = memory.all().find(|operation| {
         made(operation, listed, &task_definition, change.at) || leaves(operation, &task_definition, change.at)
     });
     if let Some(operation) = theirs {
@@ -159,23 +163,30 @@ fn failed(facts: &Facts, change: &Change, memory: &Memory, service: &Service) ->
     })))
 }
 
-/// Whether the deployment that failed is this operation's: ECS may name the one that takes it back.
+/// Whether the deployment that failed is this operation's: ECS may name the one that takes it back, also after a redeploy
+/// was closed for it.
 fn made(operation: &Operation, listed: Option<&Deployment>, task_definition: &str, at: Timestamp) -> bool {
-    match listed {
-        Some(deployment) => operation.deployment.as_ref() == Some(&deployment.id),
-        None => is_under_way(operation, at) && operation.to == task_definition,
+    if let Some(deployment) = listed {
+        return operation.deployment.as_ref() == Some(&deployment.id);
     }
+    let was_told = operation.means.redeploys() && operation.end == Some(End::Failed);
+    operation.to == task_definition && (is_under_way(operation, at) || was_told && is_of_late(operation, at))
 }
 
-/// Whether this operation leaves that task definition, or left it within two hours. What it leaves may have failed a
-/// moment before it began.
+/// Whether it began within two hours: what it leaves may have failed a moment before.
+fn is_of_late(operation: &Operation, at: Timestamp) -> bool {
+    at.duration_since(operation.began).abs() < SignedDuration::from_hours(2)
+}
+
+/// Whether this operation leaves that task definition, or left it a while ago. A redeploy leaves none.
 fn leaves(operation: &Operation, task_definition: &str, at: Timestamp) -> bool {
     operation.from == task_definition
+        && !operation.means.redeploys()
         && match operation.end {
             None if at < operation.deadline => true,
             Some(End::Refused) => false,
             None | Some(End::Recovered | End::Superseded | End::Failed | End::Unhealed) => {
-                at.duration_since(operation.began).abs() < SignedDuration::from_hours(2)
+                is_of_late(operation, at)
             }
         }
 }

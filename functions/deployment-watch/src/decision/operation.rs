@@ -8,7 +8,7 @@ use shared::target::Target;
 
 use super::progress::{self, Progress};
 use super::verdict::{Close, Ended, Failure, Ignored, Verdict, Waiting};
-use super::{Asked, Place, Policy, Question, later, place};
+use super::{Asked, Place, Policy, Question, later, place, redeploy};
 use crate::facts::Facts;
 
 /// How soon an operation of up to this age is looked at again. A timer is received a thousand times at most (the
@@ -60,10 +60,16 @@ pub(super) fn watch(
             let failure = Failure::Refuted { said, disproves };
             fail(facts, target, operation, failure, running, at.unwrap_or(now))
         }
-        // Whoever was too late decides anew within the same invocation, and goes on by other means.
-        Progress::TooLate { .. } if now < later(operation.began, DECIDED_ANEW) => {
+        // ECS lists a deployment a moment after it was asked for; and whoever was too late decides anew within the same
+        // invocation, and goes on by other means.
+        Progress::Unlisted { .. } | Progress::TooLate { .. }
+            if now < later(operation.began, DECIDED_ANEW) =>
+        {
             let until = later(operation.began, DECIDED_ANEW);
             Ok(wait(operation, Waiting::Deployment { made: false }, until, now))
+        }
+        Progress::Unlisted { running } => {
+            fail(facts, target, operation, Failure::Vanished, Some(running), now)
         }
         Progress::TooLate { at } => {
             fail(facts, target, operation, Failure::TooLate, Some(operation.from.clone()), at.unwrap_or(now))
@@ -117,8 +123,10 @@ fn fail(
     running: Option<String>,
     at: Timestamp,
 ) -> Asked<Verdict> {
-    // Only a service has tasks that tell why.
-    let has_tasks = matches!(target, Target::Service { .. }) && failure != Failure::TooLate;
+    // Only a service has tasks that tell why; of a redeploy that was not made, there is none.
+    let has_tasks = matches!(target, Target::Service { .. })
+        && failure != Failure::TooLate
+        && !(failure == Failure::NotMade && operation.means.redeploys());
     if has_tasks && facts.diagnosis.is_none() {
         let deployment = match place(operation) {
             Place::Target => operation.deployment.clone(),
@@ -130,7 +138,7 @@ fn fail(
             since: Some(operation.began),
             said: match &failure {
                 Failure::Refuted { said, .. } => said.clone(),
-                Failure::Late | Failure::NotMade | Failure::TooLate => String::new(),
+                Failure::Late | Failure::NotMade | Failure::Vanished | Failure::TooLate => String::new(),
             },
         });
     }
@@ -144,6 +152,9 @@ fn close(
     ended: Ended,
     at: Timestamp,
 ) -> Asked<Verdict> {
+    if operation.means.redeploys() {
+        return Ok(redeploy::over(target, operation, ended, facts.diagnosis.as_ref()));
+    }
     let incident = facts.incident.as_ref().ok_or_else(|| Question::Incident(operation.incident.clone()))?;
     Ok(Verdict::Close(Box::new(Close {
         target: target.clone(),

@@ -1,5 +1,7 @@
 //! How far an operation is, from what is there now: one rule for each means.
 
+mod redeploy;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::ledger::operation::{Means, Operation};
@@ -37,6 +39,11 @@ pub enum Progress {
         /// When.
         at: Option<Timestamp>,
     },
+    /// Its deployment is not listed, and what ran before it runs: ECS went back, or does not list it yet.
+    Unlisted {
+        /// What runs.
+        running: String,
+    },
     /// What was to be stopped had already finished.
     TooLate {
         /// When.
@@ -56,6 +63,7 @@ pub(super) fn of(operation: &Operation, world: &World) -> Progress {
     match world {
         World::Service(None) => gone("the service no longer exists"),
         World::Service(Some(service)) if !service.active => gone("the service is being deleted"),
+        World::Service(Some(service)) if operation.means.redeploys() => redeploy::of(operation, service),
         World::Service(Some(service)) if operation.means == Means::Scale => scale(operation, service),
         World::Service(Some(service)) => update(operation, service),
         World::ServiceDeployment(None) | World::CodeDeploy { deployment: None, .. } => Progress::NotMade,
@@ -181,6 +189,17 @@ fn code_deploy(operation: &Operation, deployment: &CodeDeployment) -> Progress {
             said: deployment.reason.clone(),
             running: None,
             disproves: operation.means == Means::CreateDeployment,
+            at: deployment.completed_at,
+        },
+        // What runs was deployed before the secret changed, and nobody deploys it anew.
+        CodeDeployStatus::Stopped if operation.means.redeploys() => Progress::Failed {
+            said: if deployment.reason.is_empty() {
+                format!("the deployment {} was stopped", deployment.id)
+            } else {
+                deployment.reason.clone()
+            },
+            running: None,
+            disproves: false,
             at: deployment.completed_at,
         },
         CodeDeployStatus::Stopped => Progress::Superseded {

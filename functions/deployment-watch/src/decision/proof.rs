@@ -38,8 +38,10 @@ pub(super) fn prove(facts: &Facts, proof: Proof, policy: &Policy, now: Timestamp
     if Mode::resolve(policy.mode, [&service.tags]) == Mode::Off {
         return ignore(Ignored::Off);
     }
+    // What was redeployed meanwhile is the same, deployed anew.
+    let anew = |id: &str| memory.redeploys.iter().any(|redeploy| redeploy.deployment.as_deref() == Some(id));
     let Some(primary) = service.primary().filter(|primary| {
-        primary.id == proof.deployment
+        (primary.id == proof.deployment || anew(&primary.id))
             && primary.task_definition == proof.revision
             && matches!(primary.rollout, Some(Rollout::Completed) | None)
     }) else {

@@ -12,20 +12,24 @@ use shared::tags;
 
 use super::*;
 use crate::cases::{
-    alarm, at, change, deployment, facts, incident, operation, policy, service, target, td, watch,
+    alarm, at, change, deployment, facts, incident, operation, policy, redeploy, service, target, td, watch,
+    watching,
 };
 use crate::event::Phase;
 use crate::facts::{Alarm, Deployment, Rollout, Stack, World};
 use Rollout::{Completed, Failed, InProgress};
 
-/// The verdict in one line: what is concluded, and the reason that is printed.
-fn say(step: &Step) -> String {
-    match step {
-        Step::Look(question) => format!("look: {question:?}"),
-        Step::Settled(Verdict::Ignore(why)) => format!("ignore: {why}"),
-        Step::Settled(Verdict::Wait { why, again }) => format!("wait {}s: {why}", again.as_secs()),
-        Step::Settled(Verdict::Follow { operation }) => format!("follow {operation}"),
-        Step::Settled(Verdict::Close(close)) => {
+/// The verdict in one line: what is concluded, the reason that is printed, and which redeploys may go on.
+pub(super) fn say(step: &Step) -> String {
+    let (verdict, wakes) = match step {
+        Step::Look(question) => return format!("look: {question:?}"),
+        Step::Settled { verdict, wakes } => (verdict, wakes),
+    };
+    let said = match verdict {
+        Verdict::Ignore(why) => format!("ignore: {why}"),
+        Verdict::Wait { why, again } => format!("wait {}s: {why}", again.as_secs()),
+        Verdict::Follow { operation } => format!("follow {operation}"),
+        Verdict::Close(close) => {
             let detail = match &close.ended {
                 Ended::Failed { failure, running } => {
                     let running = running.as_deref().map(verdict::short);
@@ -37,27 +41,32 @@ fn say(step: &Step) -> String {
             };
             format!("close {:?} at {}m{detail}", close.ended.end(), close.at.duration_since(at(0)).as_mins())
         }
-        Step::Settled(Verdict::Deployed { proof, resolves }) => {
+        Verdict::Redeployed(redeployed) => {
+            let said = redeployed.operation.said.as_deref().map(|said| format!(": {said}"));
+            format!("redeploy {:?}{}", redeployed.ended.end(), said.unwrap_or_default())
+        }
+        Verdict::Deployed { proof, resolves } => {
             format!("deployed {}, resolves {}", verdict::short(&proof.revision), resolves.is_some())
         }
-        Step::Settled(Verdict::Broken(broken)) => format!(
+        Verdict::Broken(broken) => format!(
             "broken {} back to {:?}, over {}, disproved {}",
             verdict::short(&broken.task_definition),
             broken.back_to.as_deref().map(verdict::short),
             broken.over,
             broken.disproved
         ),
-        Step::Settled(Verdict::Good(proof)) => format!("good {}", verdict::short(&proof.revision)),
-    }
+        Verdict::Good(proof) => format!("good {}", verdict::short(&proof.revision)),
+    };
+    if wakes.is_empty() { said } else { format!("{said}; wakes {}", wakes.join(", ")) }
 }
 
 #[track_caller]
-fn check(facts: &Facts, now: i64, expected: &str) {
+pub(super) fn check(facts: &Facts, now: i64, expected: &str) {
     let said = say(&decide(facts, &policy(), at(now)));
     assert_eq!(said, expected);
 }
 
-fn of_service(hint: Hint, operations: &[Operation], deployments: &[Deployment]) -> Facts {
+pub(super) fn of_service(hint: Hint, operations: &[Operation], deployments: &[Deployment]) -> Facts {
     Facts { world: Some(World::Service(Some(service(deployments)))), ..facts(hint, operations) }
 }
 
@@ -191,7 +200,7 @@ fn an_alarm_that_has_a_whole_day_does_not_use_up_the_receives_of_the_queue() {
     let policy = Policy { recovery: SignedDuration::from_hours(24), ..policy() };
     let deployed = rolled_back(Completed);
     let (mut now, mut looks) = (at(4), 1);
-    while let Step::Settled(Verdict::Wait { again, .. }) = decide(&deployed, &policy, now) {
+    while let Step::Settled { verdict: Verdict::Wait { again, .. }, .. } = decide(&deployed, &policy, now) {
         (now, looks) = (now + again, looks + 1);
         assert!(looks < 400, "too many looks by {now}");
     }
@@ -223,12 +232,12 @@ fn only_what_the_verdict_needs_is_asked() {
     assert!(said.starts_with("look: Diagnosis { deployment: Some(\"ecs-svc/2\")"), "{said}");
 }
 
-fn taking_back(revision: u32, rollout: Rollout) -> Deployment {
+pub(super) fn taking_back(revision: u32, rollout: Rollout) -> Deployment {
     let reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".to_owned();
     Deployment { reason, ..deployment("ecs-svc/9", revision, rollout, 6) }
 }
 
-fn failing(rollout: Rollout) -> Deployment {
+pub(super) fn failing(rollout: Rollout) -> Deployment {
     Deployment { primary: false, ..deployment("ecs-svc/8", 42, rollout, 0) }
 }
 
@@ -380,7 +389,7 @@ fn a_deployment_that_is_done_resolves_what_was_told_and_is_looked_at_later() {
     check(&overtaken, 8, "ignore: another deployment runs by now, of web:43");
 }
 
-fn tagged(hint: Hint, key: &str, value: &str) -> Facts {
+pub(super) fn tagged(hint: Hint, key: &str, value: &str) -> Facts {
     let mut facts = of_service(hint, &[], &[taking_back(41, InProgress), failing(Failed)]);
     if let Some(World::Service(Some(service))) = &mut facts.world {
         service.tags.insert(key.to_owned(), value.to_owned());
@@ -431,6 +440,14 @@ fn a_revision_that_stays_is_good() {
     let another = "ignore: another deployment runs by now, of web:42";
     check(&proving(&[], deployment("ecs-svc/8", 42, Failed, 0), None), 10, another);
     check(&proving(&[], deployment("ecs-svc/9", 42, Completed, 5), None), 10, another);
+    // Deployed anew by us, it is the same.
+    let anew = Operation { deployment: Some("ecs-svc/9".to_owned()), ..redeploy() };
+    check(
+        &proving(std::slice::from_ref(&anew), deployment("ecs-svc/9", 42, Completed, 5), None),
+        10,
+        "good web:42",
+    );
+    check(&proving(&[anew], deployment("ecs-svc/9", 42, Failed, 5), None), 10, another);
     let mut gone = proving(&[], runs(), None);
     gone.world = Some(World::Service(None));
     check(&gone, 10, "ignore: the service is gone");
@@ -515,7 +532,7 @@ proptest! {
     #[test]
     fn an_operation_ends_once_and_not_while_it_is_on_its_way((facts, operation, now) in any_case()) {
         let step = decide(&facts, &policy(), at(now));
-        let Step::Settled(verdict) = step else { panic!("everything is known: {step:?}") };
+        let Step::Settled { verdict, .. } = step else { panic!("everything is known: {step:?}") };
         if operation.end.is_some() {
             prop_assert!(matches!(verdict, Verdict::Ignore(_)), "an end is final");
         }
@@ -533,6 +550,31 @@ proptest! {
             let waits = matches!(verdict, Verdict::Wait { .. });
             prop_assert!(!waits, "it waits for ever");
         }
+    }
+
+    #[test]
+    fn a_redeploy_speaks_against_no_revision_and_its_end_is_always_told((known, followed, now) in any_case()) {
+        let redeploy = Operation { deployment: followed.deployment, end: followed.end, ..redeploy() };
+        let known = Facts { world: known.world, ..facts(watching("re-1"), &[redeploy]) };
+        let step = decide(&known, &policy(), at(now));
+        let Step::Settled { verdict, wakes } = step else { panic!("everything is known: {step:?}") };
+        let over = match &verdict {
+            Verdict::Redeployed(redeployed) => {
+                prop_assert!(!redeployed.ended.disproves());
+                let is_done = redeployed.ended.end() == End::Recovered;
+                prop_assert_eq!(redeployed.operation.said.is_none(), is_done);
+                true
+            }
+            Verdict::Ignore(_) => true,
+            Verdict::Wait { .. } => false,
+            Verdict::Follow { .. }
+            | Verdict::Close(_)
+            | Verdict::Deployed { .. }
+            | Verdict::Broken(_)
+            | Verdict::Good(_) => panic!("{verdict:?}"),
+        };
+        prop_assert_eq!(!wakes.is_empty(), over);
+        prop_assert!(over || at(now) < at(30), "it waits for ever");
     }
 }
 

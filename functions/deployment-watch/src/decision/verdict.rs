@@ -31,6 +31,8 @@ pub enum Verdict {
     },
     /// An operation is over.
     Close(Box<Close>),
+    /// A redeploy of one service is over. Whoever began it tells people of all its services together.
+    Redeployed(Box<Redeployed>),
     /// A deployment is done.
     Deployed {
         /// What is to be seen later.
@@ -57,6 +59,17 @@ pub struct Close {
     pub incident: Option<Incident>,
     /// When it ended: the same for whoever looks, so that its notice is the same, too.
     pub at: Timestamp,
+}
+
+/// The end of a redeploy of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redeployed {
+    /// The service.
+    pub target: Target,
+    /// The operation as it is written down: with why, where it did not arrive.
+    pub operation: Operation,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 /// How an operation ended.
@@ -123,6 +136,8 @@ pub enum Failure {
     NotMade,
     /// It does not come to an end.
     Late,
+    /// Its deployment is gone.
+    Vanished,
     /// What was to be stopped had already finished.
     TooLate,
 }
@@ -134,6 +149,7 @@ impl fmt::Display for Failure {
             Self::Refuted { said, .. } => write!(f, "AWS says: {}", said.trim_end_matches(['.', ' '])),
             Self::NotMade => f.write_str("it was begun, and nothing came of it before its deadline"),
             Self::Late => f.write_str("it did not come to its end before its deadline"),
+            Self::Vanished => f.write_str("its deployment is gone, and what ran before it runs again"),
             Self::TooLate => f.write_str("what was to be stopped had already finished"),
         }
     }

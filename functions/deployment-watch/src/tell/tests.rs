@@ -8,8 +8,8 @@ use shared::ledger::operation::{End, Means};
 
 use super::*;
 use crate::cases::{
-    SERVICE, alarm, at, change, deployment, diagnosis, facts, incident, operation, policy, service, target,
-    td, watch,
+    SECRET, SERVICE, alarm, at, change, deployment, diagnosis, facts, incident, operation, policy, redeploy,
+    service, target, td, watch, watching,
 };
 use crate::event::Phase;
 use crate::facts::{Rollout, Stack};
@@ -309,15 +309,61 @@ fn every_verdict_has_a_word_and_a_reason_in_its_report() {
         (recovered, "recovered", "prod/web is done: rolled back to web:41, 4m after it was begun"),
     ] {
         assert_eq!(ended.end() == End::Failed, word == "failed_rollback");
-        let report = report(&seen(), &policy(), &Verdict::Close(Box::new(close(ended))));
+        let report = report(&seen(), &policy(), &Verdict::Close(Box::new(close(ended))), &[]);
         assert_eq!((report.outcome(), report.reason()), (word, reason));
     }
+}
+
+#[test]
+fn a_redeploy_s_end_is_told_in_the_report_alone() {
+    let report = |ended, said: Option<&str>| {
+        let operation = Operation { said: said.map(ToOwned::to_owned), ..redeploy() };
+        let verdict = Verdict::Redeployed(Box::new(Redeployed { target: target(), operation, ended }));
+        report(&seen(), &policy(), &verdict, &["redeploy-1".to_owned()])
+    };
+    let failure = Failure::Refuted { said: String::new(), disproves: false };
+    for (ended, said, word, reason) in [
+        (
+            Ended::Recovered { deployed: at(4), alarm: None },
+            None,
+            "redeployed",
+            "prod/web is done: redeployed with web:42, 4m after it was begun",
+        ),
+        (
+            Ended::Failed { failure, running: None },
+            Some("3 of 3 tasks: it cannot read its secret. Look at the secret."),
+            "not_redeployed",
+            "prod/web was not redeployed: 3 of 3 tasks: it cannot read its secret. Look at the secret",
+        ),
+        (
+            Ended::Superseded { running: td(43) },
+            Some("another deployment took its place, of web:43"),
+            "superseded",
+            "prod/web: its redeploy was overtaken: another deployment took its place, of web:43",
+        ),
+    ] {
+        let report = report(ended, said);
+        assert_eq!((report.outcome(), report.reason()), (word, reason));
+        let line = format!("{report:?}");
+        assert!(line.contains("re-1") && line.contains("redeploy-1") && line.contains("wakes"), "{line}");
+    }
+}
+
+#[test]
+fn a_failure_to_watch_a_redeploy_is_told_for_the_record_under_its_secret() {
+    let error = Error::Denied { action: "ecs:DescribeServices", source: "no".into() };
+    let notice = failure(&facts(watching("re-1"), &[redeploy()]), &policy(), &error, at(1));
+    assert_eq!((notice.state, notice.severity), (State::Info, Severity::Sev2));
+    assert_eq!(notice.incident, format!("secret:{SECRET}"));
+    assert!(notice.summary.contains("Do not rely on its word that a redeploy is over"), "{}", notice.summary);
 }
 
 #[test]
 fn each_means_is_put_into_words() {
     for (means, to, expected) in [
         (Means::Scale, "3 tasks", "brought back to 3 tasks"),
+        (Means::Redeploy, "arn:td/web:41", "redeployed with web:41"),
+        (Means::RedeployByCodeDeploy, "arn:td/web:41", "redeployed with web:41"),
         (Means::StopServiceDeployment, "arn:td/web:41", "rolled back to web:41"),
         (Means::CreateDeployment, "arn:td/web:41", "rolled back to web:41"),
         (Means::StopDeployment, "arn:td/web:41", "rolled back to web:41"),

@@ -40,6 +40,7 @@ pub(super) fn made(target: &Target, operation: &Operation) -> String {
     let to = revision(target, &operation.to);
     match operation.means {
         Means::Scale => format!("brought back to {to}"),
+        Means::Redeploy | Means::RedeployByCodeDeploy => format!("redeployed with {to}"),
         Means::UpdateService
         | Means::StopServiceDeployment
         | Means::CreateDeployment

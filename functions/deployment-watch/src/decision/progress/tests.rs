@@ -7,7 +7,7 @@ use crate::cases::{at, deployment, operation, service};
 use Rollout::{Completed, Failed, InProgress};
 
 /// Said in one word, with what matters of it.
-fn say(progress: &Progress) -> String {
+pub(super) fn say(progress: &Progress) -> String {
     match progress {
         Progress::NotMade => "not made".to_owned(),
         Progress::OnItsWay => "on its way".to_owned(),
@@ -22,6 +22,9 @@ fn say(progress: &Progress) -> String {
             }
         }
         Progress::TooLate { .. } => "too late".to_owned(),
+        Progress::Unlisted { running } => {
+            format!("unlisted: {}", running.rsplit('/').next().unwrap_or_default())
+        }
         Progress::Superseded { running, .. } => {
             format!("superseded: {}", running.rsplit('/').next().unwrap_or_default())
         }
@@ -33,11 +36,11 @@ fn check(operation: &Operation, world: &World, expected: &str) {
     assert_eq!(say(&of(operation, world)), expected);
 }
 
-fn aside(deployment: Deployment) -> Deployment {
+pub(super) fn aside(deployment: Deployment) -> Deployment {
     Deployment { primary: false, ..deployment }
 }
 
-fn taking_back(deployment: Deployment) -> Deployment {
+pub(super) fn taking_back(deployment: Deployment) -> Deployment {
     let reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.";
     Deployment { reason: reason.to_owned(), ..deployment }
 }
