@@ -1,4 +1,4 @@
-"""Runs MiniStack, mended in one place and on a leash."""
+"""Runs MiniStack, mended in two places and on a leash."""
 
 import json
 import os
@@ -6,8 +6,11 @@ import runpy
 import signal
 import sys
 import threading
+import time
 
 from ministack.core import iam_actions
+from ministack.core.responses import error_response_json, json_response
+from ministack.services import secretsmanager
 
 
 def end_with_the_holder():
@@ -49,6 +52,45 @@ def name_services_as_aws_does(known):
     return extract
 
 
+def begin_rotations_as_aws_does(known):
+    """AWS labels a version without a value AWSPENDING, and then calls the rotation function, which gives it one (Secrets
+    Manager User Guide, "Rotation by Lambda function"). MiniStack 1.5.33 moves the label AWSCURRENT at once, without
+    calling anybody. Here the version is labelled; whoever asked for the rotation calls the function."""
+
+    def rotate(data):
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        version = data.get("ClientRequestToken")
+        if not secret or secret.get("DeletedDate") or not version:
+            return known(data)
+        for name in ("RotationLambdaARN", "RotationRules"):
+            secret[name] = data.get(name) or secret.get(name)
+        secret["RotationEnabled"] = True
+        empty = {"SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time()), "Stages": []}
+        secret["Versions"].setdefault(version, empty)
+        secretsmanager._remove_stage_everywhere(secret, "AWSPENDING")
+        secretsmanager._add_stage(secret, version, "AWSPENDING")
+        return json_response({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": version})
+
+    return rotate
+
+
+def know_no_empty_values(known):
+    """A version without a value is not found when it is read."""
+
+    def get(data):
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        version = secret and secret["Versions"].get(data.get("VersionId"))
+        if version and version["SecretString"] is None and version["SecretBinary"] is None:
+            return error_response_json(
+                "ResourceNotFoundException", "Secrets Manager can't find the specified secret value.", 400
+            )
+        return known(data)
+
+    return get
+
+
+secretsmanager._rotate_secret = begin_rotations_as_aws_does(secretsmanager._rotate_secret)
+secretsmanager._get_secret_value = know_no_empty_values(secretsmanager._get_secret_value)
 iam_actions.extract_resource_arn = name_services_as_aws_does(iam_actions.extract_resource_arn)
 threading.Thread(target=end_with_the_holder, daemon=True).start()
 sys.argv = ["ministack"]

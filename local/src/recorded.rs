@@ -1,4 +1,5 @@
-//! Recorded answers for what local AWS lacks: service deployments of ECS, CodeDeploy, stacks that are stuck.
+//! Recorded answers for what local AWS lacks: service deployments of ECS, CodeDeploy, stacks that are stuck, and a
+//! Secrets Manager and an ElastiCache that rotate.
 //!
 //! Each double keeps a small state and answers exactly the actions it covers, from it, in the shapes of the service's
 //! API. It is strict: what the API does not know (a parameter, an ARN, a state that does not allow the call) is
@@ -18,10 +19,16 @@ use crate::proxy::{Answer, Call};
 
 mod code_deploy;
 mod deployments;
+mod elasticache;
+pub mod fleet;
+mod secrets_manager;
 mod stacks;
 
 pub use code_deploy::{CodeDeploy, ecs_app_spec, lambda_app_spec};
 pub use deployments::{Deployments, Running, Status};
+pub use elasticache::ElastiCache;
+pub use fleet::Fleet;
+pub use secrets_manager::SecretsManager;
 pub use stacks::Stacks;
 
 /// A call that changed something, and was answered with success.

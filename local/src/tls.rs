@@ -69,6 +69,19 @@ impl Authority {
         Ok(config)
     }
 
+    /// A certificate chain and its key for a server that is no part of this process and is known by these names, as
+    /// the two files that it reads.
+    pub fn server_pem(&self, names: &[&str]) -> anyhow::Result<(String, String)> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names)?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok((certificate.pem() + &self.pem, key.serialize_pem()))
+    }
+
     /// Writes the system's roots with this authority after them, for `SSL_CERT_FILE`: what reads it pays what a
     /// real bundle costs. On a system without a bundle the file holds this authority alone.
     pub fn write_bundle(&self, path: &Path) -> anyhow::Result<()> {

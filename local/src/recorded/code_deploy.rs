@@ -10,6 +10,7 @@ use super::{Change, ago, hash, locked, now, stranger};
 use crate::proxy::{Answer, Call};
 
 mod calls;
+mod groups;
 
 /// The content of an `AppSpec` file for an ECS service (CodeDeploy User Guide, "`AppSpec` file structure for Amazon
 /// ECS").
@@ -29,7 +30,8 @@ pub fn lambda_app_spec(function: &str, alias: &str, from: &str, to: &str) -> Str
 
 /// Deployment groups, and what they deployed.
 ///
-/// It answers `GetDeployment`, `BatchGetDeployments`, `ListDeployments`, `StopDeployment` and `CreateDeployment`.
+/// It answers `ListApplications`, `ListDeploymentGroups`, `GetDeploymentGroup`, `BatchGetDeploymentGroups`,
+/// `GetDeployment`, `BatchGetDeployments`, `ListDeployments`, `StopDeployment` and `CreateDeployment`.
 /// What is built is told oldest first; a clone is the same double. A deployment that a call began stands still until
 /// [`CodeDeploy::complete`] or [`CodeDeploy::fail`] end it, or ends by itself after
 /// [`CodeDeploy::settling_after`] so many looks.
@@ -54,6 +56,8 @@ struct Group {
     name: String,
     platform: &'static str,
     config: &'static str,
+    /// Cluster and name of the ECS service that it deploys.
+    service: Option<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -107,6 +111,23 @@ impl CodeDeploy {
         self.group(application, group, "Lambda", "CodeDeployDefault.LambdaCanary10Percent5Minutes")
     }
 
+    /// The ECS service that the group deploys.
+    #[must_use]
+    pub fn for_service(self, cluster: &str, service: &str) -> Self {
+        if let Some(group) = self.state().groups.last_mut() {
+            group.service = Some((cluster.to_owned(), service.to_owned()));
+        }
+        self
+    }
+
+    /// What is built from here on is about this group.
+    #[must_use]
+    pub fn about(self, group: &str) -> Self {
+        // The group that was named last is the last one.
+        self.state().groups.sort_by_key(|it| it.name == group);
+        self
+    }
+
     /// A deployment of this `AppSpec` that began so many minutes ago and `Succeeded`.
     #[must_use]
     pub fn deployed(self, app_spec: &str, minutes_ago: i64) -> Self {
@@ -154,6 +175,14 @@ impl CodeDeploy {
         Ok(calls::content(good).unwrap_or_default().to_owned())
     }
 
+    /// The `AppSpec` of a deployment.
+    pub fn app_spec(&self, id: &str) -> anyhow::Result<String> {
+        let state = self.state();
+        let found = state.deployments.iter().find(|it| it.id == id);
+        let found = found.with_context(|| format!("there is no deployment {id}"))?;
+        Ok(calls::content(&found.revision).unwrap_or_default().to_owned())
+    }
+
     /// The status of a deployment, such as `InProgress`.
     pub fn status(&self, id: &str) -> anyhow::Result<&'static str> {
         let state = self.state();
@@ -199,7 +228,7 @@ impl CodeDeploy {
 
     fn group(self, application: &str, name: &str, platform: &'static str, config: &'static str) -> Self {
         let (application, name) = (application.to_owned(), name.to_owned());
-        self.state().groups.push(Group { application, name, platform, config });
+        self.state().groups.push(Group { application, name, platform, config, service: None });
         self
     }
 

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{Change, ago, locked, now, stranger};
 use crate::proxy::{Answer, Call};
 
-mod calls;
-mod definitions;
-mod service;
-mod shapes;
+pub(super) mod calls;
+pub(super) mod definitions;
+pub(super) mod service;
+pub(super) mod shapes;
 
 pub use service::Status;
 
@@ -303,12 +303,12 @@ fn soon(at: Timestamp) -> Timestamp {
     at.checked_add(SignedDuration::from_mins(2)).unwrap_or(at).min(now())
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Answer {
+pub(super) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Answer {
     Answer::error(400, "InvalidParameterException", message)
 }
 
 /// `maxResults`, which is at most 100.
-fn size(sent: &Value, usual: usize) -> Result<usize, Answer> {
+pub(super) fn size(sent: &Value, usual: usize) -> Result<usize, Answer> {
     let Some(asked) = sent.get("maxResults") else { return Ok(usual) };
     let asked = asked.as_u64().and_then(|asked| usize::try_from(asked).ok());
     asked

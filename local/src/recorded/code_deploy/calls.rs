@@ -2,13 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Deployment, State};
+use super::{Deployment, State, groups};
 use crate::proxy::{Answer, Call};
 use crate::recorded::{Change, hash, now, page, put, seconds, text, texts};
 
 /// What an operation takes, of those that are answered.
 pub(super) fn parameters(action: &str) -> Option<&'static [&'static str]> {
     Some(match action {
+        "codedeploy:ListApplications" => &["nextToken"],
+        "codedeploy:BatchGetApplications" => &["applicationNames"],
+        "codedeploy:ListDeploymentGroups" => &["applicationName", "nextToken"],
+        "codedeploy:GetDeploymentGroup" => &["applicationName", "deploymentGroupName"],
+        "codedeploy:BatchGetDeploymentGroups" => &["applicationName", "deploymentGroupNames"],
         "codedeploy:GetDeployment" => &["deploymentId"],
         "codedeploy:BatchGetDeployments" => &["deploymentIds"],
         "codedeploy:ListDeployments" => &[
@@ -40,6 +45,11 @@ pub(super) fn parameters(action: &str) -> Option<&'static [&'static str]> {
 
 pub(super) fn answer(state: &mut State, call: &Call, sent: &Value) -> Result<Value, Answer> {
     match call.operation() {
+        "ListApplications" => groups::list_applications(state, sent),
+        "BatchGetApplications" => groups::batch_get_applications(state, sent),
+        "ListDeploymentGroups" => groups::list_deployment_groups(state, sent),
+        "GetDeploymentGroup" => groups::get_deployment_group(state, sent),
+        "BatchGetDeploymentGroups" => groups::batch_get_deployment_groups(state, sent),
         "GetDeployment" => get_deployment(state, sent),
         "BatchGetDeployments" => batch_get_deployments(state, sent),
         "ListDeployments" => list_deployments(state, sent),
@@ -60,7 +70,7 @@ pub(super) fn content(revision: &Value) -> Option<&str> {
     ["appSpecContent", "string"].into_iter().find_map(|place| text(revision.get(place)?, "content"))
 }
 
-fn refused(code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Answer {
+pub(super) fn refused(code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Answer {
     Answer::error(400, code, message)
 }
 
@@ -122,7 +132,7 @@ fn batch_get_deployments(state: &mut State, sent: &Value) -> Result<Value, Answe
 }
 
 /// The application and the deployment group that a call names.
-fn group<'a>(state: &State, sent: &'a Value) -> Result<(&'a str, &'a str), Answer> {
+pub(super) fn group<'a>(state: &State, sent: &'a Value) -> Result<(&'a str, &'a str), Answer> {
     let application = text(sent, "applicationName")
         .ok_or_else(|| refused("ApplicationNameRequiredException", "The application name is required."))?;
     let name = text(sent, "deploymentGroupName").ok_or_else(|| {

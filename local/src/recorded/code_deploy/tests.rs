@@ -164,3 +164,31 @@ async fn what_code_deploy_refuses_is_refused_with_its_error() {
     assert_eq!(half.code(), Some("DeploymentGroupNameRequiredException"));
     assert_eq!(double.changes(), []);
 }
+
+#[tokio::test]
+async fn applications_lead_to_their_groups_and_groups_to_their_services() {
+    let double =
+        two().for_service("prod", "web").lambda_group("orders", "live").ecs_group("shop", "api").paged(1);
+    let double = double.about("web").deploying(&web(3), 1);
+    let (_proxy, codedeploy) = serve(&double).await;
+    let first = codedeploy.list_applications().send().await.unwrap();
+    let second = codedeploy.list_applications().set_next_token(first.next_token).send().await.unwrap();
+    assert_eq!((second.applications(), second.next_token()), (&["shop".to_owned()][..], None));
+    let names = codedeploy.list_deployment_groups().application_name("shop").send().await.unwrap();
+    assert_eq!(
+        (names.deployment_groups(), names.application_name()),
+        (&["api".to_owned()][..], Some("shop"))
+    );
+
+    let batch = codedeploy.batch_get_deployment_groups().application_name("shop");
+    let batch = batch.deployment_group_names("web").deployment_group_names("nope").send().await.unwrap();
+    let [group] = batch.deployment_groups_info() else { unreachable!() };
+    assert_eq!(group.ecs_services()[0].cluster_name(), Some("prod"));
+    assert_eq!(group.last_successful_deployment().unwrap().status(), Some(&S::Succeeded));
+    assert_eq!(group.last_attempted_deployment().unwrap().status(), Some(&S::InProgress));
+    let live = codedeploy.get_deployment_group().application_name("orders").deployment_group_name("live");
+    let live = live.send().await.unwrap().deployment_group_info.unwrap();
+    assert_eq!((live.compute_platform(), live.ecs_services()), (Some(&ComputePlatform::Lambda), &[][..]));
+    let nope = codedeploy.list_deployment_groups().application_name("nope").send().await.unwrap_err();
+    assert_eq!(nope.code(), Some("ApplicationDoesNotExistException"));
+}

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::definitions::split;
+use super::definitions::{Definitions, split};
 use super::service::{FIXED, Service, Status};
 use super::{State, invalid, shapes, size};
 use crate::proxy::Answer;
 use crate::recorded::{Change, now, page, put, text, texts};
 
 /// What an operation takes, of those that are answered.
-pub(super) fn parameters(action: &str) -> Option<&'static [&'static str]> {
+pub(in crate::recorded) fn parameters(action: &str) -> Option<&'static [&'static str]> {
     Some(match action {
         "ecs:DescribeServices" => &["cluster", "services", "include"],
         "ecs:UpdateService" => &[
@@ -127,7 +127,7 @@ pub(super) fn answer(state: &mut State, action: &str, sent: &Value) -> Result<Va
 }
 
 /// The last part of an ARN; a name stays as it is.
-fn last(name: &str) -> &str {
+pub(in crate::recorded) fn last(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, last)| last)
 }
 
@@ -147,7 +147,7 @@ fn required<'a>(sent: &'a Value, services: &'a mut [Service]) -> Result<&'a mut 
         .ok_or_else(|| Answer::error(400, "ServiceNotFoundException", "Service not found."))
 }
 
-fn missing(arn: &str) -> Value {
+pub(in crate::recorded) fn missing(arn: &str) -> Value {
     json!({"arn": arn, "reason": "MISSING"})
 }
 
@@ -187,18 +187,47 @@ fn describe_services(state: &mut State, sent: &Value) -> Result<Value, Answer> {
 }
 
 fn update_service(state: &mut State, sent: &Value) -> Result<Value, Answer> {
-    let at = now();
     let State { services, definitions, .. } = state;
     let service = required(sent, services)?;
+    if let Some(wanted) = updated(service, definitions, sent)? {
+        service.looks = 0;
+        service.deploy(&wanted, definitions.images(&wanted), now());
+        if let Some(newest) = service.deployments.last_mut() {
+            newest.moves = true;
+        }
+    }
+    let written = shapes::service(service, true);
+    note(state, "ecs:UpdateService", sent);
+    Ok(json!({"service": written}))
+}
+
+/// What an `UpdateService` makes of the service, or why not; and the task definition that is to be deployed, if one is.
+pub(in crate::recorded) fn updated(
+    service: &mut Service,
+    definitions: &Definitions,
+    sent: &Value,
+) -> Result<Option<String>, Answer> {
     if service.fields.get("status").and_then(Value::as_str) != Some("ACTIVE") {
         return Err(Answer::error(400, "ServiceNotActiveException", "Service was not ACTIVE."));
     }
+    let given = |name: &str| sent.get(name).filter(|value| !value.is_null());
     let force = sent.get("forceNewDeployment") == Some(&Value::Bool(true));
     let (controller, named) = (service.controller(), text(sent, "taskDefinition"));
-    if controller != "ECS" && (named.is_some() || force) {
-        return Err(invalid(format!(
-            "Unable to update task definition on services with a {controller} deployment controller."
-        )));
+    if controller != "ECS" {
+        let what = if named.is_some() || force {
+            Some("task definition")
+        } else {
+            given("networkConfiguration").map(|_| "network parameters")
+        };
+        if let Some(what) = what {
+            let instead = match controller {
+                "CODE_DEPLOY" => " Use AWS CodeDeploy to trigger a new deployment.",
+                _ => "",
+            };
+            return Err(invalid(format!(
+                "Unable to update {what} on services with a {controller} deployment controller.{instead}"
+            )));
+        }
     }
     let before = service.wanted().map(|it| it.revision.task_definition.clone());
     let wanted = match named {
@@ -213,7 +242,6 @@ fn update_service(state: &mut State, sent: &Value) -> Result<Value, Answer> {
         }
         None => before.clone(),
     };
-    let given = |name: &str| sent.get(name).filter(|value| !value.is_null());
     let balancers = given("loadBalancers").or_else(|| service.fields.get("loadBalancers"));
     if let (Some(wanted), Some(balancers)) = (&wanted, balancers.and_then(Value::as_array))
         && let Some(definition) = definitions.find(wanted)
@@ -229,18 +257,7 @@ fn update_service(state: &mut State, sent: &Value) -> Result<Value, Answer> {
             service.fields.insert((*name).to_owned(), value.clone());
         }
     }
-    if let Some(wanted) = wanted
-        && (fixed || force || before.as_ref() != Some(&wanted))
-    {
-        service.looks = 0;
-        service.deploy(&wanted, definitions.images(&wanted), at);
-        if let Some(newest) = service.deployments.last_mut() {
-            newest.moves = true;
-        }
-    }
-    let written = shapes::service(service, true);
-    note(state, "ecs:UpdateService", sent);
-    Ok(json!({"service": written}))
+    Ok(wanted.filter(|wanted| fixed || force || before.as_ref() != Some(wanted)))
 }
 
 /// A load balancer's container and port are in the task definition.
@@ -261,6 +278,13 @@ fn fits(containers: &[Value], balancer: &Value) -> Result<(), Answer> {
 fn list_service_deployments(state: &mut State, sent: &Value) -> Result<Value, Answer> {
     let looks_per_step = state.looks_per_step;
     let service = required(sent, &mut state.services)?;
+    let answer = listed(service, sent)?;
+    looked(service, looks_per_step);
+    Ok(answer)
+}
+
+/// The deployments of a service, newest first.
+pub(in crate::recorded) fn listed(service: &Service, sent: &Value) -> Result<Value, Answer> {
     let statuses = texts(sent, "status");
     let bound = |name: &str| sent.get("createdAt").and_then(|range| range.get(name)).and_then(Value::as_f64);
     let (after, before) = (bound("after"), bound("before"));
@@ -278,14 +302,13 @@ fn list_service_deployments(state: &mut State, sent: &Value) -> Result<Value, An
         .collect();
     let (found, next) =
         page(found, text(sent, "nextToken"), size(sent, 20)?).ok_or_else(|| invalid("Invalid token."))?;
-    looked(service, looks_per_step);
     let mut answer = json!({"serviceDeployments": found});
     put(&mut answer, "nextToken", next);
     Ok(answer)
 }
 
 /// The ARNs of a call that takes 1 to 20 of them.
-fn twenty<'a>(sent: &'a Value, name: &str) -> Result<Vec<&'a str>, Answer> {
+pub(in crate::recorded) fn twenty<'a>(sent: &'a Value, name: &str) -> Result<Vec<&'a str>, Answer> {
     let arns = texts(sent, name);
     if (1..=20).contains(&arns.len()) {
         Ok(arns)

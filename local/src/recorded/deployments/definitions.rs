@@ -1,6 +1,7 @@
 //! Task definitions: what the services of the double can run.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -11,30 +12,32 @@ use crate::aws::{ACCOUNT, REGION};
 use crate::proxy::Answer;
 
 #[derive(Debug)]
-pub(super) struct Definition {
-    pub(super) family: String,
-    pub(super) revision: u64,
-    pub(super) deregistered: Option<Timestamp>,
+pub(in crate::recorded) struct Definition {
+    pub(in crate::recorded) family: String,
+    pub(in crate::recorded) revision: u64,
+    pub(in crate::recorded) deregistered: Option<Timestamp>,
     registered: Timestamp,
     /// `TaskDefinition` of the ECS API, without what the other fields say.
-    pub(super) body: Map<String, Value>,
-    tags: Value,
+    pub(in crate::recorded) body: Map<String, Value>,
+    pub(in crate::recorded) tags: Value,
+    /// As it was last written, until it changes.
+    text: OnceLock<String>,
 }
 
 /// The task definitions, and which image a tag names today.
 #[derive(Debug, Default)]
-pub(super) struct Definitions {
-    all: Vec<Definition>,
+pub(in crate::recorded) struct Definitions {
+    families: BTreeMap<String, BTreeMap<u64, Definition>>,
     digests: BTreeMap<String, String>,
 }
 
 /// `web:7` of `arn:…:task-definition/web:7`; a short name stays as it is.
-pub(super) fn short(name: &str) -> &str {
+pub(in crate::recorded) fn short(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, short)| short)
 }
 
 /// Family and revision of an ARN, of `web:7` or of `web`.
-pub(super) fn split(name: &str) -> (&str, Option<u64>) {
+pub(in crate::recorded) fn split(name: &str) -> (&str, Option<u64>) {
     let short = short(name);
     match short.rsplit_once(':') {
         Some((family, revision)) => (family, revision.parse().ok()),
@@ -43,11 +46,11 @@ pub(super) fn split(name: &str) -> (&str, Option<u64>) {
 }
 
 impl Definition {
-    pub(super) fn arn(&self) -> String {
+    pub(in crate::recorded) fn arn(&self) -> String {
         arn("ecs", &format!("task-definition/{}:{}", self.family, self.revision))
     }
 
-    pub(super) fn containers(&self) -> &[Value] {
+    pub(in crate::recorded) fn containers(&self) -> &[Value] {
         self.body.get("containerDefinitions").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
@@ -68,59 +71,52 @@ impl Definition {
 }
 
 impl Definitions {
-    pub(super) fn knows(&self, name: &str) -> bool {
-        let (family, _) = split(name);
-        self.all.iter().any(|definition| definition.family == family)
+    pub(in crate::recorded) fn knows(&self, name: &str) -> bool {
+        self.families.contains_key(split(name).0)
     }
 
     /// The one of this ARN or name; of a family alone, its latest active one.
-    pub(super) fn find(&self, name: &str) -> Option<&Definition> {
+    pub(in crate::recorded) fn find(&self, name: &str) -> Option<&Definition> {
         let (family, revision) = split(name);
-        let mut family = self.all.iter().filter(|definition| definition.family == family);
+        let family = self.families.get(family)?;
         if let Some(revision) = revision {
-            return family.find(|definition| definition.revision == revision);
+            return family.get(&revision);
         }
-        let active = family.filter(|definition| definition.deregistered.is_none());
-        active.max_by_key(|definition| definition.revision)
+        family.values().rev().find(|definition| definition.deregistered.is_none())
     }
 
     /// Makes sure of this task definition, and lays these fields over what it has.
-    pub(super) fn define(&mut self, name: &str, over: &Value, at: Timestamp) -> String {
+    pub(in crate::recorded) fn define(&mut self, name: &str, over: &Value, at: Timestamp) -> String {
         let (family, revision) = split(name);
         let revision = revision.unwrap_or(1);
-        let known = self
-            .all
-            .iter()
-            .position(|definition| definition.family == family && definition.revision == revision);
-        let place = known.unwrap_or_else(|| {
-            self.all.push(Definition {
-                family: family.to_owned(),
-                revision,
-                deregistered: None,
-                registered: at,
-                body: usual(family, revision),
-                tags: json!([]),
-            });
-            self.all.len() - 1
+        let revisions = self.families.entry(family.to_owned()).or_default();
+        let definition = revisions.entry(revision).or_insert_with(|| Definition {
+            family: family.to_owned(),
+            revision,
+            deregistered: None,
+            registered: at,
+            body: usual(family, revision),
+            tags: json!([]),
+            text: OnceLock::new(),
         });
-        let Some(definition) = self.all.get_mut(place) else { return String::new() };
+        definition.text.take();
         for (field, value) in over.as_object().into_iter().flatten() {
             definition.body.insert(field.clone(), value.clone());
         }
         definition.arn()
     }
 
-    pub(super) fn deregister(&mut self, name: &str, at: Timestamp) {
+    pub(in crate::recorded) fn deregister(&mut self, name: &str, at: Timestamp) {
         let (family, revision) = split(name);
-        for definition in &mut self.all {
-            if definition.family == family && Some(definition.revision) == revision {
-                definition.deregistered = Some(at);
-            }
+        let revisions = self.families.get_mut(family);
+        if let Some(definition) = revisions.zip(revision).and_then(|(all, revision)| all.get_mut(&revision)) {
+            definition.deregistered = Some(at);
+            definition.text.take();
         }
     }
 
     /// From now on the first container's tag names the image with this digest.
-    pub(super) fn push(&mut self, name: &str, digest: &str) {
+    pub(in crate::recorded) fn push(&mut self, name: &str, digest: &str) {
         let image = self.find(name).and_then(|definition| text(definition.containers().first()?, "image"));
         if let Some(image) = image.map(ToOwned::to_owned) {
             self.digests.insert(image, super::super::digest(digest));
@@ -128,7 +124,7 @@ impl Definitions {
     }
 
     /// What its containers would run if they started now.
-    pub(super) fn images(&self, name: &str) -> Vec<Image> {
+    pub(in crate::recorded) fn images(&self, name: &str) -> Vec<Image> {
         let containers = self.find(name).map_or(&[][..], Definition::containers);
         let resolved = |image: &str| match image.split_once('@') {
             Some((_, pinned)) => pinned.to_owned(),
@@ -139,12 +135,32 @@ impl Definitions {
             .filter_map(|container| {
                 let image = text(container, "image")?.to_owned();
                 let digest = resolved(&image);
-                Some(Image { container: text(container, "name")?.to_owned(), name: image, digest })
+                Some(Image {
+                    container: text(container, "name")?.to_owned(),
+                    name: image,
+                    digest,
+                    kept: true,
+                })
             })
             .collect()
     }
 
-    pub(super) fn describe(&self, sent: &Value) -> Result<Value, Answer> {
+    /// As [`Definitions::describe`], without writing again what did not change.
+    pub(in crate::recorded) fn described(&self, sent: &Value) -> Result<Answer, Answer> {
+        let definition = text(sent, "taskDefinition").and_then(|name| self.find(name));
+        let definition = definition.ok_or_else(|| client("Unable to describe task definition."))?;
+        let written = definition.text.get_or_init(|| definition.written().to_string());
+        Ok(Answer::raw(
+            200,
+            if texts(sent, "include").contains(&"TAGS") {
+                format!(r#"{{"taskDefinition":{written},"tags":{}}}"#, definition.tags)
+            } else {
+                format!(r#"{{"taskDefinition":{written}}}"#)
+            },
+        ))
+    }
+
+    pub(in crate::recorded) fn describe(&self, sent: &Value) -> Result<Value, Answer> {
         let definition = text(sent, "taskDefinition").and_then(|name| self.find(name));
         // This is how the real service words it for a revision that is not there.
         let definition = definition.ok_or_else(|| client("Unable to describe task definition."))?;
@@ -154,19 +170,16 @@ impl Definitions {
         Ok(answer)
     }
 
-    pub(super) fn list(&self, sent: &Value) -> Result<Value, Answer> {
+    pub(in crate::recorded) fn list(&self, sent: &Value) -> Result<Value, Answer> {
         let family = text(sent, "familyPrefix").unwrap_or_default();
         let inactive = match text(sent, "status").unwrap_or("ACTIVE") {
             "ACTIVE" => false,
             "INACTIVE" => true,
             other => return Err(super::invalid(format!("Unknown status {other}."))),
         };
-        let mut found: Vec<&Definition> = self
-            .all
-            .iter()
-            .filter(|definition| definition.family == family && definition.deregistered.is_some() == inactive)
-            .collect();
-        found.sort_by_key(|definition| definition.revision);
+        let revisions = self.families.get(family).into_iter().flat_map(BTreeMap::values);
+        let mut found: Vec<&Definition> =
+            revisions.filter(|definition| definition.deregistered.is_some() == inactive).collect();
         if text(sent, "sort") == Some("DESC") {
             found.reverse();
         }
@@ -178,7 +191,7 @@ impl Definitions {
         Ok(answer)
     }
 
-    pub(super) fn register(&mut self, sent: &Value, at: Timestamp) -> Result<Value, Answer> {
+    pub(in crate::recorded) fn register(&mut self, sent: &Value, at: Timestamp) -> Result<Value, Answer> {
         let family = text(sent, "family").ok_or_else(|| client("Family should not be null or empty."))?;
         let containers = sent.get("containerDefinitions").and_then(Value::as_array);
         if containers.is_none_or(Vec::is_empty) {
@@ -190,8 +203,8 @@ impl Definitions {
         }) {
             return Err(client("Container.name and Container.image should not be null or empty."));
         }
-        let latest = self.all.iter().filter(|definition| definition.family == family);
-        let revision = latest.map(|definition| definition.revision).max().unwrap_or_default() + 1;
+        let revisions = self.families.entry(family.to_owned()).or_default();
+        let revision = revisions.keys().next_back().copied().unwrap_or_default() + 1;
         let mut body = sent.as_object().cloned().unwrap_or_default();
         body.remove("family");
         let tags = body.remove("tags").unwrap_or_else(|| json!([]));
@@ -203,9 +216,10 @@ impl Definitions {
             registered: at,
             body,
             tags: tags.clone(),
+            text: OnceLock::new(),
         };
         let written = definition.written();
-        self.all.push(definition);
+        revisions.insert(revision, definition);
         Ok(json!({"taskDefinition": written, "tags": tags}))
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::{arn, digits, hash};
 
 /// What a service revision fixes, beside the task definition (ECS API, `ServiceRevision`).
-pub(super) const FIXED: [&str; 8] = [
+pub(in crate::recorded) const FIXED: [&str; 8] = [
     "capacityProviderStrategy",
     "launchType",
     "loadBalancers",
@@ -19,6 +19,9 @@ pub(super) const FIXED: [&str; 8] = [
     "serviceConnectConfiguration",
     "serviceRegistries",
 ];
+
+/// The `stopCode` of a task that the service scheduler stopped, as one too many.
+pub(in crate::recorded) const SCHEDULER: &str = "ServiceSchedulerInitiated";
 
 /// The status of a service deployment (ECS API, `ServiceDeployment`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl Status {
     }
 
     /// Whether the revision before is what the service is to run.
-    pub(super) const fn is_back(self) -> bool {
+    pub(in crate::recorded) const fn is_back(self) -> bool {
         matches!(self, Self::RollbackInProgress | Self::RollbackSuccessful | Self::RollbackFailed)
     }
 }
@@ -74,91 +77,95 @@ impl fmt::Display for Status {
 }
 
 #[derive(Debug)]
-pub(super) struct Revision {
-    pub(super) arn: String,
-    pub(super) task_definition: String,
-    pub(super) images: Vec<Image>,
-    pub(super) settings: Map<String, Value>,
-    pub(super) created: Timestamp,
+pub(in crate::recorded) struct Revision {
+    pub(in crate::recorded) arn: String,
+    pub(in crate::recorded) task_definition: String,
+    pub(in crate::recorded) images: Vec<Image>,
+    pub(in crate::recorded) settings: Map<String, Value>,
+    pub(in crate::recorded) created: Timestamp,
 }
 
 /// What one container runs.
 #[derive(Debug, Clone)]
-pub(super) struct Image {
-    pub(super) container: String,
-    pub(super) name: String,
-    pub(super) digest: String,
+pub(in crate::recorded) struct Image {
+    pub(in crate::recorded) container: String,
+    pub(in crate::recorded) name: String,
+    pub(in crate::recorded) digest: String,
+    /// Whether the revision keeps the digest; not where the container's `versionConsistency` is `disabled`.
+    pub(in crate::recorded) kept: bool,
 }
 
 /// A revision, and the deployment `ecs-svc/<number>` that brought it.
 #[derive(Debug, Clone)]
-pub(super) struct Carried {
-    pub(super) revision: Arc<Revision>,
-    pub(super) id: String,
+pub(in crate::recorded) struct Carried {
+    pub(in crate::recorded) revision: Arc<Revision>,
+    pub(in crate::recorded) id: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Deployment {
-    pub(super) arn: String,
-    pub(super) target: Carried,
-    pub(super) source: Option<Carried>,
-    pub(super) status: Status,
-    pub(super) reason: Option<String>,
-    pub(super) created: Timestamp,
-    pub(super) started: Option<Timestamp>,
-    pub(super) updated: Timestamp,
-    pub(super) stopped: Option<Timestamp>,
-    pub(super) finished: Option<Timestamp>,
-    pub(super) rollback: Option<Rollback>,
-    pub(super) configuration: Value,
-    pub(super) stage: Option<String>,
+pub(in crate::recorded) struct Deployment {
+    pub(in crate::recorded) arn: String,
+    pub(in crate::recorded) target: Carried,
+    pub(in crate::recorded) source: Option<Carried>,
+    pub(in crate::recorded) status: Status,
+    pub(in crate::recorded) reason: Option<String>,
+    pub(in crate::recorded) created: Timestamp,
+    pub(in crate::recorded) started: Option<Timestamp>,
+    pub(in crate::recorded) updated: Timestamp,
+    pub(in crate::recorded) stopped: Option<Timestamp>,
+    pub(in crate::recorded) finished: Option<Timestamp>,
+    pub(in crate::recorded) rollback: Option<Rollback>,
+    pub(in crate::recorded) configuration: Value,
+    pub(in crate::recorded) stage: Option<String>,
     /// The circuit breaker or an alarm ended it.
-    pub(super) triggered: bool,
+    pub(in crate::recorded) triggered: bool,
     /// A call brought it into this state, so that it goes on by itself.
-    pub(super) moves: bool,
+    pub(in crate::recorded) moves: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Rollback {
-    pub(super) id: String,
-    pub(super) reason: String,
-    pub(super) started: Timestamp,
+pub(in crate::recorded) struct Rollback {
+    pub(in crate::recorded) id: String,
+    pub(in crate::recorded) reason: String,
+    pub(in crate::recorded) started: Timestamp,
 }
 
 #[derive(Debug)]
-pub(super) struct Task {
-    pub(super) arn: String,
-    pub(super) id: String,
-    pub(super) revision: Arc<Revision>,
-    pub(super) created: Timestamp,
-    pub(super) stopped: Option<Stop>,
+pub(in crate::recorded) struct Task {
+    pub(in crate::recorded) arn: String,
+    pub(in crate::recorded) id: String,
+    pub(in crate::recorded) revision: Arc<Revision>,
+    pub(in crate::recorded) created: Timestamp,
+    /// When its containers ran; not yet, or never, where there is none.
+    pub(in crate::recorded) started: Option<Timestamp>,
+    pub(in crate::recorded) stopped: Option<Stop>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Stop {
-    pub(super) at: Timestamp,
-    pub(super) code: String,
-    pub(super) reason: String,
-    pub(super) exit: Option<i32>,
-    pub(super) container_reason: Option<String>,
+pub(in crate::recorded) struct Stop {
+    pub(in crate::recorded) at: Timestamp,
+    pub(in crate::recorded) code: String,
+    pub(in crate::recorded) reason: String,
+    pub(in crate::recorded) exit: Option<i32>,
+    pub(in crate::recorded) container_reason: Option<String>,
 }
 
 #[derive(Debug)]
-pub(super) struct Service {
-    pub(super) cluster: String,
-    pub(super) name: String,
+pub(in crate::recorded) struct Service {
+    pub(in crate::recorded) cluster: String,
+    pub(in crate::recorded) name: String,
     /// Everything else that `DescribeServices` says, by its name there.
-    pub(super) fields: Map<String, Value>,
-    pub(super) created: Timestamp,
+    pub(in crate::recorded) fields: Map<String, Value>,
+    pub(in crate::recorded) created: Timestamp,
     /// Oldest first.
-    pub(super) deployments: Vec<Deployment>,
-    pub(super) stopped: Vec<Task>,
-    pub(super) looks: usize,
+    pub(in crate::recorded) deployments: Vec<Deployment>,
+    pub(in crate::recorded) stopped: Vec<Task>,
+    pub(in crate::recorded) looks: usize,
     made: usize,
 }
 
 impl Service {
-    pub(super) fn new(cluster: &str, name: &str, created: Timestamp) -> Self {
+    pub(in crate::recorded) fn new(cluster: &str, name: &str, created: Timestamp) -> Self {
         let fields = json!({
             "status": "ACTIVE",
             "desiredCount": 2,
@@ -201,37 +208,37 @@ impl Service {
         }
     }
 
-    pub(super) fn arn(&self) -> String {
+    pub(in crate::recorded) fn arn(&self) -> String {
         arn("ecs", &format!("service/{}/{}", self.cluster, self.name))
     }
 
-    pub(super) fn cluster_arn(&self) -> String {
+    pub(in crate::recorded) fn cluster_arn(&self) -> String {
         arn("ecs", &format!("cluster/{}", self.cluster))
     }
 
-    pub(super) fn newest(&self) -> Option<&Deployment> {
+    pub(in crate::recorded) fn newest(&self) -> Option<&Deployment> {
         self.deployments.last()
     }
 
-    pub(super) fn controller(&self) -> &str {
+    pub(in crate::recorded) fn controller(&self) -> &str {
         self.fields
             .get("deploymentController")
             .and_then(|it| it.get("type"))
             .map_or("ECS", |it| it.as_str().unwrap_or("ECS"))
     }
 
-    pub(super) fn desired(&self) -> i64 {
+    pub(in crate::recorded) fn desired(&self) -> i64 {
         self.fields.get("desiredCount").and_then(Value::as_i64).unwrap_or_default()
     }
 
     /// What the service is to run: `Service.taskDefinition`.
-    pub(super) fn wanted(&self) -> Option<Carried> {
+    pub(in crate::recorded) fn wanted(&self) -> Option<Carried> {
         let newest = self.newest()?;
         if newest.status.is_back() { newest.back() } else { Some(newest.target.clone()) }
     }
 
     /// What serves, and is rolled back to: the last that was brought to its end.
-    pub(super) fn settled(&self) -> Option<Carried> {
+    pub(in crate::recorded) fn settled(&self) -> Option<Carried> {
         let newest = self.newest()?;
         match newest.status {
             Status::Successful => Some(newest.target.clone()),
@@ -245,6 +252,12 @@ impl Service {
         }
     }
 
+    /// How many tasks of a deployment stopped by themselves.
+    pub(in crate::recorded) fn failed(&self, id: &str) -> usize {
+        let failed = |stop: &Stop| stop.code != SCHEDULER;
+        self.stopped.iter().filter(|task| task.id == id && task.stopped.as_ref().is_some_and(failed)).count()
+    }
+
     fn unique(&mut self, kind: &str) -> String {
         self.made += 1;
         format!("{}/{}/{kind}/{}", self.cluster, self.name, self.made)
@@ -255,7 +268,7 @@ impl Service {
     }
 
     /// A new deployment to a new revision; one that was in flight stops.
-    pub(super) fn deploy(&mut self, task_definition: &str, images: Vec<Image>, at: Timestamp) {
+    pub(in crate::recorded) fn deploy(&mut self, task_definition: &str, images: Vec<Image>, at: Timestamp) {
         let source = self.settled();
         if let Some(newest) = self.deployments.last_mut().filter(|newest| !newest.status.is_over()) {
             newest.status = Status::Stopped;
@@ -300,7 +313,7 @@ impl Service {
     }
 
     /// One step of the newest deployment towards its end. `false` if it is there.
-    pub(super) fn advance(&mut self, at: Timestamp) -> bool {
+    pub(in crate::recorded) fn advance(&mut self, at: Timestamp) -> bool {
         let Some(newest) = self.deployments.last_mut() else { return false };
         newest.status = match newest.status {
             Status::Pending => {
@@ -327,7 +340,7 @@ impl Service {
 
     /// The newest deployment fails: its rollback begins, if it is set up to roll back; a rollback ends as failed.
     /// `false` if it is over already.
-    pub(super) fn fail(&mut self, reason: &str, at: Timestamp) -> bool {
+    pub(in crate::recorded) fn fail(&mut self, reason: &str, at: Timestamp) -> bool {
         let id = self.deployment_id();
         let Some(newest) = self.deployments.last_mut().filter(|newest| !newest.status.is_over()) else {
             return false;
@@ -351,7 +364,7 @@ impl Service {
     }
 
     /// The newest deployment is to be rolled back. The call has checked that it may be.
-    pub(super) fn request_rollback(&mut self, reason: &str, at: Timestamp) {
+    pub(in crate::recorded) fn request_rollback(&mut self, reason: &str, at: Timestamp) {
         let id = self.deployment_id();
         if let Some(newest) = self.deployments.last_mut() {
             newest.status = Status::RollbackRequested;
@@ -362,16 +375,16 @@ impl Service {
         }
     }
 
-    pub(super) fn stop_task(&mut self, carried: Carried, created: Timestamp, stop: Stop) {
+    pub(in crate::recorded) fn stop_task(&mut self, carried: Carried, created: Timestamp, stop: Stop) {
         let word = hash(&self.unique("task"));
         let name = word.get(..32).unwrap_or_default();
         let arn = arn("ecs", &format!("task/{}/{name}", self.cluster));
         let Carried { revision, id } = carried;
-        self.stopped.push(Task { arn, id, revision, created, stopped: Some(stop) });
+        self.stopped.push(Task { arn, id, revision, created, started: None, stopped: Some(stop) });
     }
 
     /// The tasks that run, which follow from what serves.
-    pub(super) fn running(&self) -> Vec<Task> {
+    pub(in crate::recorded) fn running(&self) -> Vec<Task> {
         let Some(Carried { revision, id }) = self.settled() else { return Vec::new() };
         let count = self.fields.get("runningCount").and_then(Value::as_i64).unwrap_or_else(|| self.desired());
         (0..count)
@@ -383,6 +396,7 @@ impl Service {
                     id: id.clone(),
                     revision: Arc::clone(&revision),
                     created: revision.created,
+                    started: Some(revision.created),
                     stopped: None,
                 }
             })
@@ -392,7 +406,7 @@ impl Service {
 
 impl Deployment {
     /// What a rollback brings back, under the rollback's own id.
-    pub(super) fn back(&self) -> Option<Carried> {
+    pub(in crate::recorded) fn back(&self) -> Option<Carried> {
         let source = self.source.as_ref()?;
         let id = self.rollback.as_ref().map_or(&source.id, |rollback| &rollback.id);
         Some(Carried { revision: Arc::clone(&source.revision), id: id.clone() })

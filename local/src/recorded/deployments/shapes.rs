@@ -6,7 +6,7 @@ use super::super::{arn, hash, put, seconds};
 use super::service::{Carried, Deployment, Revision, Service, Status, Task};
 
 /// `Service` (`DescribeServices`, `UpdateService`). Tags are given only to who asks for them.
-pub(super) fn service(service: &Service, tags: bool) -> Value {
+pub(in crate::recorded) fn service(service: &Service, tags: bool) -> Value {
     let mut fields = service.fields.clone();
     if !tags {
         fields.remove("tags");
@@ -84,7 +84,7 @@ fn deployments(service: &Service) -> Value {
     Value::Array(all.into_iter().flatten().collect())
 }
 
-fn deployment(
+pub(in crate::recorded) fn deployment(
     service: &Service,
     carried: &Carried,
     created: jiff::Timestamp,
@@ -93,7 +93,7 @@ fn deployment(
 ) -> Value {
     let desired = service.desired();
     let runs = state == "COMPLETED";
-    let failed = service.stopped.iter().filter(|task| task.id == carried.id).count();
+    let failed = service.failed(&carried.id);
     let mut written = json!({
         "id": carried.id,
         "status": status,
@@ -129,7 +129,7 @@ fn settings(written: &mut Value, settings: &Map<String, Value>, names: &[&str]) 
 }
 
 /// `ServiceDeploymentBrief` (`ListServiceDeployments`).
-pub(super) fn brief(service: &Service, deployment: &Deployment) -> Value {
+pub(in crate::recorded) fn brief(service: &Service, deployment: &Deployment) -> Value {
     let mut written = json!({
         "serviceDeploymentArn": deployment.arn,
         "serviceArn": service.arn(),
@@ -145,8 +145,8 @@ pub(super) fn brief(service: &Service, deployment: &Deployment) -> Value {
 }
 
 /// `ServiceDeployment` (`DescribeServiceDeployments`).
-pub(super) fn service_deployment(service: &Service, deployment: &Deployment) -> Value {
-    let failures = service.stopped.iter().filter(|task| task.id == deployment.target.id).count();
+pub(in crate::recorded) fn service_deployment(service: &Service, deployment: &Deployment) -> Value {
+    let failures = service.failed(&deployment.target.id);
     let sources: Vec<_> = deployment.source.iter().map(|source| summary(&source.revision, service)).collect();
     let mut written = json!({
         "serviceDeploymentArn": deployment.arn,
@@ -221,11 +221,15 @@ fn summary(revision: &Revision, service: &Service) -> Value {
 }
 
 /// `ServiceRevision` (`DescribeServiceRevisions`).
-pub(super) fn revision(service: &Service, revision: &Revision) -> Value {
+pub(in crate::recorded) fn revision(service: &Service, revision: &Revision) -> Value {
     let images: Vec<_> = revision
         .images
         .iter()
-        .map(|it| json!({"containerName": it.container, "image": it.name, "imageDigest": it.digest}))
+        .map(|it| {
+            let mut image = json!({"containerName": it.container, "image": it.name});
+            put(&mut image, "imageDigest", it.kept.then(|| it.digest.clone()));
+            image
+        })
         .collect();
     let mut written = json!({
         "serviceRevisionArn": revision.arn,
@@ -241,8 +245,12 @@ pub(super) fn revision(service: &Service, revision: &Revision) -> Value {
 }
 
 /// `Task` (`DescribeTasks`).
-pub(super) fn task(service: &Service, task: &Task) -> Value {
-    let status = if task.stopped.is_some() { "STOPPED" } else { "RUNNING" };
+pub(in crate::recorded) fn task(service: &Service, task: &Task) -> Value {
+    let (desired, status) = match (&task.stopped, task.started) {
+        (Some(_), _) => ("STOPPED", "STOPPED"),
+        (None, Some(_)) => ("RUNNING", "RUNNING"),
+        (None, None) => ("RUNNING", "PENDING"),
+    };
     let mut containers: Vec<_> = task
         .revision
         .images
@@ -274,7 +282,7 @@ pub(super) fn task(service: &Service, task: &Task) -> Value {
         "group": format!("service:{}", service.name),
         "startedBy": task.id,
         "containers": containers,
-        "desiredStatus": status,
+        "desiredStatus": desired,
         "lastStatus": status,
         "createdAt": seconds(task.created),
         "launchType": "FARGATE",
@@ -286,7 +294,7 @@ pub(super) fn task(service: &Service, task: &Task) -> Value {
         "attachments": [],
         "tags": [],
     });
-    put(&mut written, "startedAt", task.stopped.is_none().then(|| seconds(task.created)));
+    put(&mut written, "startedAt", task.started.map(seconds));
     if let Some(stop) = &task.stopped {
         put(&mut written, "stoppedAt", Some(seconds(stop.at)));
         put(&mut written, "stoppingAt", Some(seconds(stop.at)));

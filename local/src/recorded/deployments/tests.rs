@@ -358,7 +358,8 @@ async fn what_ecs_refuses_is_refused_with_its_error() {
         (
             update("blue", "blue:1"),
             "InvalidParameterException",
-            "Unable to update task definition on services with a CODE_DEPLOY deployment controller.",
+            "Unable to update task definition on services with a CODE_DEPLOY deployment controller. \
+             Use AWS CodeDeploy to trigger a new deployment.",
         ),
         (
             update("web", "web:2").load_balancers(balancer("sidecar", 8080)),
