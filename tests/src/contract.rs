@@ -1,6 +1,9 @@
 //! The template against the code, in both directions; and the tree against its own rules.
 
 mod alarms;
+mod cloudformation;
+mod corpus;
+mod rotation;
 mod template;
 mod tree;
 
@@ -16,15 +19,22 @@ use template::Template;
 type Test = fn() -> anyhow::Result<()>;
 
 /// Name and test, in the order in which they are run.
-pub(crate) const TESTS: [(&str, Test); 18] = [
+pub(crate) const TESTS: [(&str, Test); 25] = [
     ("the_template_sets_exactly_the_variables_that_the_code_reads", variables),
     ("the_template_grants_exactly_the_actions_that_the_code_calls", permissions),
     ("nothing_is_granted_on_everything_that_can_be_granted_on_less", resources),
+    ("values_of_secrets_are_read_by_the_hook_and_for_the_channels_alone", values),
+    ("a_message_that_comes_back_is_not_handed_out_twice_at_once", queues),
     ("every_function_has_a_folder_a_log_group_with_retention_and_alarms_of_its_own", furniture),
     ("alarms_on_the_watch_itself_go_around_the_watch", self_alerts),
     ("decisions_are_pure", tree::decisions_are_pure),
     ("functions_do_not_know_one_another", tree::functions_are_apart),
     ("every_event_in_the_corpus_is_json_and_the_build_is_never_cached", tree::corpus_and_settings),
+    ("secret_redeploy_understands_its_corpus_and_refuses_what_is_hostile", corpus::secret_redeploy),
+    ("rotation::nothing_is_rotated_that_is_not_given", rotation::nothing_is_rotated_that_is_not_given),
+    ("rotation::a_schedule_rotates_by_the_hook_and_not_at_once", rotation::by_the_hook_and_not_at_once),
+    ("rotation::the_hook_is_an_output_of_the_template", rotation::the_hook_is_an_output_of_the_template),
+    ("rotation::every_parameter_is_used_and_described", rotation::every_parameter_is_used_and_described),
     ("alarms::every_alarm_says_what_it_is_about", alarms::every_alarm_says_what_it_is_about),
     ("alarms::every_alarm_is_described", alarms::every_alarm_is_described),
     ("alarms::no_two_services_share_an_alarm", alarms::no_two_services_share_an_alarm),
@@ -52,11 +62,13 @@ pub(crate) const TESTS: [(&str, Test); 18] = [
 type Reader = fn(&Env<'_>) -> Result<()>;
 
 /// Every function by its folder, with its settings' reader: the reader is its own oracle.
-fn readers() -> [(&'static str, Reader); 3] {
+fn readers() -> [(&'static str, Reader); 5] {
     [
         ("alarm-rollback", |env| alarm_rollback::Config::read(env).map(drop)),
         ("deployment-watch", |env| deployment_watch::Config::read(env).map(drop)),
         ("notification-fanout", |env| notification_fanout::Config::read(env).map(drop)),
+        ("secret-redeploy", |env| secret_redeploy::Config::read(env).map(drop)),
+        ("secret-rotation", |env| secret_rotation::Config::read(env).map(drop)),
     ]
 }
 
@@ -93,7 +105,7 @@ fn permissions() -> anyhow::Result<()> {
         let granted: BTreeSet<_> = template
             .statements(&function)?
             .into_iter()
-            .filter(|statement| !statement.sid.starts_with("Platform"))
+            .filter(|statement| !statement.sid.starts_with("Platform") && !statement.denies)
             .flat_map(|statement| statement.actions)
             .collect();
         let called = tree::actions_called(folder)?;
@@ -105,24 +117,30 @@ fn permissions() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Actions that know no resources, by the service authorization reference, or none for the way they are called.
-const WITHOUT_RESOURCES: [&str; 15] = [
+/// Actions that know no resources, by the service authorization reference.
+const WITHOUT_RESOURCES: [&str; 18] = [
     "cloudformation:ListStacks",
     "cloudwatch:DescribeAlarms",
     "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:ListApplications",
     "codedeploy:ListDeploymentTargets",
-    "codedeploy:ListDeployments",
     "codedeploy:StopDeployment",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
     "ecs:DescribeTaskDefinition",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:ListTaskDefinitions",
     "ecs:ListTasks",
     "ecs:RegisterTaskDefinition",
+    "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 ];
+
+/// Actions that know none for the way in which a function calls them.
+const CALLED_WITHOUT: [(&str, &str); 1] = [("alarm-rollback", "codedeploy:ListDeployments")];
 
 fn resources() -> anyhow::Result<()> {
     let template = Template::read()?;
@@ -130,15 +148,65 @@ fn resources() -> anyhow::Result<()> {
         for statement in template.statements(&template.function(folder)?)? {
             let everything = statement.resources == ["*"];
             ensure!(!statement.resources.is_empty(), "{folder}: {} names no resource", statement.sid);
-            for action in &statement.actions {
+            for action in statement.actions.iter().filter(|_| !statement.denies) {
                 ensure!(!action.contains('*'), "{folder} is granted {action}");
-                ensure!(
-                    everything == WITHOUT_RESOURCES.contains(&action.as_str()),
-                    "{folder} is granted {action} on {:?}",
-                    statement.resources
-                );
+                let without = WITHOUT_RESOURCES.contains(&action.as_str())
+                    || CALLED_WITHOUT.contains(&(folder, action.as_str()));
+                ensure!(everything == without, "{folder} is granted {action} on {:?}", statement.resources);
             }
         }
+    }
+    Ok(())
+}
+
+/// The hook reads no value beyond the pattern that it is given, and writes none; what redeploys services reads none at
+/// all, and moves a label only where the hook may have moved it.
+fn values() -> anyhow::Result<()> {
+    const ROTATED: &str =
+        "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${RotatedSecrets}";
+    const GUARDED: [&str; 6] = [
+        "secretsmanager:BatchGetSecretValue",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecret",
+        "secretsmanager:UpdateSecretVersionStage",
+        "kms:Decrypt",
+    ];
+    let template = Template::read()?;
+    let mut granted = BTreeSet::new();
+    for (folder, _) in readers() {
+        for statement in template.statements(&template.function(folder)?)? {
+            for action in statement.actions.iter().filter(|action| GUARDED.contains(&action.as_str())) {
+                for resource in &statement.resources {
+                    granted.insert(format!("{folder}: {action} on {resource}"));
+                }
+            }
+        }
+    }
+    let expected = [
+        "notification-fanout: secretsmanager:GetSecretValue on ChannelsSecretArn".to_owned(),
+        format!("secret-redeploy: secretsmanager:UpdateSecretVersionStage on {ROTATED}"),
+        "secret-rotation: kms:Decrypt on RotationKeyArns".to_owned(),
+        format!("secret-rotation: secretsmanager:GetSecretValue on {ROTATED}"),
+        format!("secret-rotation: secretsmanager:PutSecretValue on {ROTATED}"),
+        format!("secret-rotation: secretsmanager:UpdateSecretVersionStage on {ROTATED}"),
+    ];
+    ensure!(granted == BTreeSet::from(expected), "these are granted: {granted:#?}");
+    Ok(())
+}
+
+/// Lambda asks for six times the function's time, lest a message be handed out again while it is still dealt with.
+fn queues() -> anyhow::Result<()> {
+    let template = Template::read()?;
+    let read = template.queues_read();
+    ensure!(read.len() == 4, "not four queues are read: {read:?}");
+    for (queue, function) in read {
+        let time = template.number("AWS::Serverless::Function", &function, &["Timeout"]);
+        let hidden = template.number("AWS::SQS::Queue", &queue, &["VisibilityTimeout"]);
+        ensure!(time.is_some() && hidden == time.map(|time| 6 * time), "{queue}: {hidden:?} for {time:?}");
+        let path = ["RedrivePolicy", "maxReceiveCount"];
+        let receives = template.number("AWS::SQS::Queue", &queue, &path);
+        ensure!(receives.is_some_and(|count| count >= 100), "{queue} gives up after {receives:?} receives");
     }
     Ok(())
 }

@@ -44,6 +44,8 @@ pub(crate) async fn spawn_with(
         ("FUNCTIONS", "*".to_owned()),
         ("STACKS", "*".to_owned()),
         ("TIMERS_QUEUE_URL", stage.output("TimersUrl")?.to_owned()),
+        ("REDEPLOYS_QUEUE_URL", stage.output("RedeploysUrl")?.to_owned()),
+        ("SETTLEMENTS_QUEUE_URL", stage.output("SettlementsUrl")?.to_owned()),
         ("LEDGER_TABLE", stage.output("LedgerTable")?.to_owned()),
         ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
         ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),

@@ -16,10 +16,12 @@ use crate::stage::{SIGNING_KEY, Stage, Test};
 const INPUTS: usize = 1_000;
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 5] = [
         ("alarm_rollback_answers_1000_hostile_inputs", |stage| alarm_rollback(stage).boxed_local()),
         ("deployment_watch_answers_1000_hostile_inputs", |stage| deployment_watch(stage).boxed_local()),
         ("notification_fanout_answers_1000_hostile_inputs", |stage| notification_fanout(stage).boxed_local()),
+        ("secret_redeploy_answers_1000_hostile_inputs", |stage| secret_redeploy(stage).boxed_local()),
+        ("secret_rotation_answers_1000_hostile_inputs", |stage| secret_rotation(stage).boxed_local()),
     ];
     tests.into_iter().map(|(name, test)| (format!("hostile::{name}"), test)).collect()
 }
@@ -59,6 +61,22 @@ async fn notification_fanout(stage: &Stage) -> anyhow::Result<()> {
     answered(&function, &Stage::events("notification-fanout")?).await?;
     let delivered = stage.deployment.receiver.requests("/hostile-audit").len();
     ensure!(delivered > 0, "no input was good enough to be delivered");
+    Ok(())
+}
+
+async fn secret_redeploy(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.secret_redeploy, aws.url()).await?;
+    answered(&function, &Stage::events("secret-redeploy")?).await?;
+    ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
+    Ok(())
+}
+
+async fn secret_rotation(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.secret_rotation, aws.url()).await?;
+    answered(&function, &Stage::events("secret-rotation")?).await?;
+    ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
     Ok(())
 }
 

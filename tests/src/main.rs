@@ -5,6 +5,8 @@
 //! - [`deployed`]: the deployed template on local AWS, with IAM enforced and receivers over TLS.
 //! - [`recorded`]: the binaries with recorded answers for what local AWS lacks.
 //! - [`storm`]: the binaries, eight at once, under 400 events within a second.
+//! - [`rotation`]: the rotation hook at a real PostgreSQL and a real Valkey, under clients that never stop connecting.
+//! - [`redeploy`]: from a secret that changed to the last service that has its new value, over a whole fleet of them.
 //! - [`faults`]: the binaries behind a proxy that throttles, denies, cuts and repeats, and killed at every call.
 //!
 //! The tests run one after another: they share one deployment and two cores.
@@ -14,7 +16,9 @@ mod deployed;
 mod faults;
 mod hostile;
 mod recorded;
+mod redeploy;
 mod rig;
+mod rotation;
 mod stage;
 mod storm;
 mod world;
@@ -41,8 +45,15 @@ fn main() -> anyhow::Result<ExitCode> {
             Trial::test(format!("contract::{name}"), move || test().map_err(|error| told(&error)))
         })
         .collect();
-    let of_the_stage =
-        [deployed::tests(), recorded::tests(), storm::tests(), faults::tests(), hostile::tests()];
+    let of_the_stage = [
+        deployed::tests(),
+        recorded::tests(),
+        rotation::tests(),
+        redeploy::tests(),
+        storm::tests(),
+        faults::tests(),
+        hostile::tests(),
+    ];
     trials.extend(of_the_stage.into_iter().flatten().map(|(name, test)| {
         let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
         Trial::test(name, move || {

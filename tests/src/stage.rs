@@ -12,6 +12,8 @@ use local::{build, setup};
 use serde_json::{Value, json};
 use shared::ledger::Ledger;
 
+use crate::rotation::Servers;
+
 /// How long anything that happens by itself may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) alarm_rollback: PathBuf,
     pub(crate) deployment_watch: PathBuf,
     pub(crate) notification_fanout: PathBuf,
+    pub(crate) secret_redeploy: PathBuf,
+    pub(crate) secret_rotation: PathBuf,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
@@ -35,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) ssm: aws_sdk_ssm::Client,
     /// What Watchkeeper remembers.
     pub(crate) ledger: Ledger,
+    /// What secrets are rotated at.
+    pub(crate) servers: Servers,
 }
 
 /// The channels of all tests: two that answer, and two whose answers a test may choose.
@@ -66,6 +72,8 @@ impl Stage {
             alarm_rollback: build.binary("AlarmRollback"),
             deployment_watch: build.binary("DeploymentWatch"),
             notification_fanout: build.binary("NotificationFanout"),
+            secret_redeploy: build.binary("SecretRedeploy"),
+            secret_rotation: build.binary("SecretRotation"),
             cloudformation: aws_sdk_cloudformation::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
@@ -74,6 +82,7 @@ impl Stage {
             sqs: aws_sdk_sqs::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(config), table),
+            servers: Servers::default(),
             deployment,
         })
     }
@@ -121,7 +130,7 @@ impl Stage {
 }
 
 /// Long steps are said on standard error, beside the test run's own output.
-struct Told;
+pub(crate) struct Told;
 
 impl Progress for Told {
     fn step(&self, text: &str) {

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, anyhow, bail, ensure};
-use serde_json::{Map, Value, json};
-use serde_norway::Value as Yaml;
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
 use shared::tags;
 use shared::target::Target;
+
+use super::cloudformation::{self, conditions_in, list, map, names_in, plain, text};
 
 const SERVICE: [(&str, &str); 3] = [("Environment", "production"), ("Cluster", "prod"), ("Service", "web")];
 const BALANCED: [(&str, &str); 2] =
@@ -21,9 +22,6 @@ const EVERYTHING: [(&str, &str); 7] = [
     ("FailedLoginPattern", "\"login failed\""),
     ("TooLittleActivity", "on"),
 ];
-
-/// The template, with every function in its long form.
-struct Pack(Value);
 
 /// What stands after a deployment with some parameters.
 struct Deployed {
@@ -63,10 +61,10 @@ pub(super) fn every_alarm_is_described() -> anyhow::Result<()> {
 pub(super) fn no_two_services_share_an_alarm() -> anyhow::Result<()> {
     let pack = Pack::read()?;
     for name in ["Cluster", "Service"] {
-        let pattern = text(&pack.0["Parameters"][name], "AllowedPattern");
+        let pattern = text(&pack.0.0["Parameters"][name], "AllowedPattern");
         ensure!(pattern == "^[A-Za-z0-9_-]+$", "{name} may contain a stroke: {pattern}");
     }
-    let longest = ["Cluster", "Service"].map(|name| pack.0["Parameters"][name]["MaxLength"].as_u64());
+    let longest = ["Cluster", "Service"].map(|name| pack.0.0["Parameters"][name]["MaxLength"].as_u64());
     let longest: u64 = longest.into_iter().map(|length| length.unwrap_or(255)).sum();
 
     let mut names = BTreeSet::new();
@@ -83,18 +81,18 @@ pub(super) fn no_two_services_share_an_alarm() -> anyhow::Result<()> {
 pub(super) fn every_parameter_is_used_and_described() -> anyhow::Result<()> {
     let pack = Pack::read()?;
     let mut used = BTreeSet::new();
-    names_in(&pack.0["Resources"], &mut used);
-    names_in(&pack.0["Conditions"], &mut used);
-    for (name, parameter) in map(&pack.0["Parameters"]) {
+    names_in(&pack.0.0["Resources"], &mut used);
+    names_in(&pack.0.0["Conditions"], &mut used);
+    for (name, parameter) in map(&pack.0.0["Parameters"]) {
         ensure!(used.contains(name), "{name} is used nowhere");
         ensure!(!text(parameter, "Description").is_empty(), "{name} is not described");
         let required = SERVICE.iter().any(|(service, _)| service == name);
         ensure!(parameter.get("Default").is_none() == required, "{name} has a default, or should have one");
     }
     let mut used = BTreeSet::new();
-    conditions_in(&pack.0["Resources"], &mut used);
-    conditions_in(&pack.0["Conditions"], &mut used);
-    for (name, _) in map(&pack.0["Conditions"]) {
+    conditions_in(&pack.0.0["Resources"], &mut used);
+    conditions_in(&pack.0.0["Conditions"], &mut used);
+    for (name, _) in map(&pack.0.0["Conditions"]) {
         ensure!(used.contains(name), "the condition {name} decides nothing");
     }
     Ok(())
@@ -147,7 +145,7 @@ pub(super) fn the_defaults_are_the_figures_of_the_runbooks() -> anyhow::Result<(
         ensure!(text(alarm, "TreatMissingData") == missing, "{id} takes missing data for something else");
     }
     for (name, expected) in [("MinimumRequests", json!(20)), ("ResponseTimeStatistic", json!("p95"))] {
-        ensure!(Pack::read()?.0["Parameters"][name]["Default"] == expected, "{name} is not {expected}");
+        ensure!(Pack::read()?.0.0["Parameters"][name]["Default"] == expected, "{name} is not {expected}");
     }
     Ok(())
 }
@@ -188,7 +186,7 @@ pub(super) fn what_a_service_lacks_gets_no_alarm() -> anyhow::Result<()> {
         }
     }
     seen.extend(whole.conditions);
-    for (name, _) in map(&pack.0["Conditions"]) {
+    for (name, _) in map(&pack.0.0["Conditions"]) {
         for way in [true, false] {
             ensure!(seen.contains(&(name.clone(), way)), "{name} is never {way}");
         }
@@ -291,12 +289,12 @@ pub(super) fn an_alarm_on_lines_reads_what_their_filter_counts() -> anyhow::Resu
     Ok(())
 }
 
+/// The pack of alarms.
+struct Pack(cloudformation::Template);
+
 impl Pack {
     fn read() -> anyhow::Result<Self> {
-        let path = local::place::root().join("alarms.yaml");
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self(long(serde_norway::from_str(&text)?)?))
+        cloudformation::Template::read("alarms.yaml").map(Self)
     }
 
     /// A service that has everything, with all that can be asked for.
@@ -306,162 +304,17 @@ impl Pack {
 
     /// The service with these parameters beside its name, or the rule that refuses them.
     fn deploy(&self, given: &[(&str, &str)]) -> anyhow::Result<Deployed> {
-        let mut parameters: BTreeMap<_, _> = map(&self.0["Parameters"])
-            .filter_map(|(name, parameter)| Some((name.clone(), parameter.get("Default")?.clone())))
-            .collect();
-        for (name, value) in SERVICE.iter().chain(given) {
-            ensure!(self.0["Parameters"].get(name).is_some(), "there is no parameter {name}");
-            parameters.insert((*name).to_owned(), json!(value));
-        }
-        let scope = Scope { parameters, conditions: &self.0["Conditions"] };
-        for (name, rule) in map(&self.0["Rules"]) {
-            if !rule.get("RuleCondition").map_or(Ok(true), |condition| scope.holds(condition))? {
-                continue;
-            }
-            for assertion in list(rule, "Assertions") {
-                let said = text(assertion, "AssertDescription");
-                ensure!(scope.holds(&assertion["Assert"])?, "{name}: {said}");
-            }
-        }
+        let deployed = self.0.deploy(&[&SERVICE[..], given].concat())?;
         let (mut alarms, mut filters) = (BTreeMap::new(), BTreeMap::new());
-        for (id, resource) in map(&self.0["Resources"]) {
-            if !resource.get("Condition").map_or(Ok(true), |name| scope.condition(name))? {
-                continue;
-            }
-            let properties = scope.value(&resource["Properties"])?.unwrap_or_default();
-            match text(resource, "Type") {
-                "AWS::CloudWatch::Alarm" => alarms.insert(id.clone(), properties),
-                "AWS::Logs::MetricFilter" => filters.insert(id.clone(), properties),
+        for (id, (kind, properties)) in deployed.resources {
+            match kind.as_str() {
+                "AWS::CloudWatch::Alarm" => alarms.insert(id, properties),
+                "AWS::Logs::MetricFilter" => filters.insert(id, properties),
                 other => bail!("{id} is {other}"),
             };
         }
-        let conditions = map(&self.0["Conditions"])
-            .map(|(name, condition)| Ok((name.clone(), scope.holds(condition)?)))
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Deployed { alarms, filters, conditions })
+        Ok(Deployed { alarms, filters, conditions: deployed.conditions })
     }
-}
-
-/// What the functions of a template are worked out with.
-struct Scope<'a> {
-    parameters: BTreeMap<String, Value>,
-    conditions: &'a Value,
-}
-
-impl Scope<'_> {
-    /// The value without functions; none for `AWS::NoValue`.
-    fn value(&self, value: &Value) -> anyhow::Result<Option<Value>> {
-        Ok(Some(match (function(value), value) {
-            (Some(("Ref", name)), _) if name == "AWS::NoValue" => return Ok(None),
-            (Some(("Ref", name)), _) => self.parameter(&plain(name))?,
-            (Some(("Fn::Sub", pattern)), _) => json!(self.filled(&plain(pattern))?),
-            (Some(("Fn::If", arguments)), _) => {
-                return self.value(&arguments[if self.condition(&arguments[0])? { 1 } else { 2 }]);
-            }
-            (_, Value::Array(values)) => {
-                let values = values.iter().filter_map(|value| self.value(value).transpose());
-                Value::Array(values.collect::<anyhow::Result<_>>()?)
-            }
-            (_, Value::Object(values)) => {
-                let mut known = Map::new();
-                for (name, value) in values {
-                    known.extend(self.value(value)?.map(|value| (name.clone(), value)));
-                }
-                Value::Object(known)
-            }
-            _ => value.clone(),
-        }))
-    }
-
-    fn holds(&self, condition: &Value) -> anyhow::Result<bool> {
-        let (name, arguments) =
-            function(condition).with_context(|| format!("{condition} is no condition"))?;
-        let every = || list_of(arguments).map(|part| self.holds(part)).collect::<anyhow::Result<Vec<_>>>();
-        Ok(match name {
-            "Condition" => self.condition(arguments)?,
-            "Fn::Not" => !self.holds(&arguments[0])?,
-            "Fn::And" => every()?.into_iter().all(|holds| holds),
-            "Fn::Or" => every()?.into_iter().any(|holds| holds),
-            "Fn::Equals" => self.value(&arguments[0])? == self.value(&arguments[1])?,
-            other => bail!("{other} is no condition"),
-        })
-    }
-
-    fn condition(&self, name: &Value) -> anyhow::Result<bool> {
-        let name = plain(name);
-        self.holds(self.conditions.get(&name).with_context(|| format!("there is no condition {name}"))?)
-    }
-
-    fn parameter(&self, name: &str) -> anyhow::Result<Value> {
-        self.parameters.get(name).cloned().with_context(|| format!("there is no parameter {name}"))
-    }
-
-    fn filled(&self, pattern: &str) -> anyhow::Result<String> {
-        let mut filled = pattern.to_owned();
-        for name in placeholders(pattern) {
-            filled = filled.replace(&format!("${{{name}}}"), &plain(&self.parameter(name)?));
-        }
-        Ok(filled)
-    }
-}
-
-/// Every function in its long form, as JSON templates have it.
-fn long(value: Yaml) -> anyhow::Result<Value> {
-    Ok(match value {
-        Yaml::Tagged(tagged) => {
-            let tag = tagged.tag.to_string();
-            let name = tag.trim_start_matches('!');
-            let name =
-                if matches!(name, "Ref" | "Condition") { name.to_owned() } else { format!("Fn::{name}") };
-            Value::Object(Map::from_iter([(name, long(tagged.value)?)]))
-        }
-        Yaml::Sequence(values) => Value::Array(values.into_iter().map(long).collect::<anyhow::Result<_>>()?),
-        Yaml::Mapping(values) => {
-            let mut known = Map::new();
-            for (name, value) in values {
-                let name = name.as_str().ok_or_else(|| anyhow!("{name:?} is no name"))?.to_owned();
-                known.insert(name, long(value)?);
-            }
-            Value::Object(known)
-        }
-        plain => serde_json::to_value(plain)?,
-    })
-}
-
-/// The name and the arguments, where the value is a function.
-fn function(value: &Value) -> Option<(&str, &Value)> {
-    let values = value.as_object().filter(|values| values.len() == 1)?;
-    let (name, arguments) = values.iter().next()?;
-    (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name.as_str(), arguments))
-}
-
-/// The names in `Ref` and `Fn::Sub`, save in descriptions, which only repeat what is used elsewhere.
-fn names_in(value: &Value, names: &mut BTreeSet<String>) {
-    match (function(value), value) {
-        (Some(("Ref", name)), _) => drop(names.insert(plain(name))),
-        (Some(("Fn::Sub", pattern)), _) => {
-            names.extend(placeholders(&plain(pattern)).map(ToOwned::to_owned));
-        }
-        (_, Value::Array(values)) => values.iter().for_each(|value| names_in(value, names)),
-        (_, Value::Object(values)) => {
-            let values = values.iter().filter(|(name, _)| *name != "AlarmDescription");
-            values.for_each(|(_, value)| names_in(value, names));
-        }
-        _ => {}
-    }
-}
-
-/// The conditions that decide whether something is there, that choose a value, or that others refer to.
-fn conditions_in(value: &Value, names: &mut BTreeSet<String>) {
-    let chosen = value.get("Fn::If").map(|arguments| &arguments[0]);
-    let decided = value.get("Condition");
-    names.extend(chosen.into_iter().chain(decided).filter_map(Value::as_str).map(ToOwned::to_owned));
-    let parts = value.as_object().into_iter().flat_map(Map::values);
-    parts.chain(list_of(value)).for_each(|part| conditions_in(part, names));
-}
-
-fn placeholders(pattern: &str) -> impl Iterator<Item = &str> {
-    pattern.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
 /// The ids in an expression, which begin with a small letter; functions are written in capitals.
@@ -478,25 +331,4 @@ fn query<'a>(alarm: &'a Value, id: &str) -> anyhow::Result<&'a Value> {
 fn periods_of(alarm: &Value) -> BTreeSet<u64> {
     let periods = list(alarm, "Metrics").map(|query| &query["MetricStat"]["Period"]);
     periods.chain([&alarm["Period"]]).filter_map(Value::as_u64).collect()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    list_of(value.get(name).unwrap_or(&Value::Null))
-}
-
-fn list_of(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn map(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// A string or a number as it is written.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

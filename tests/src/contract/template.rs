@@ -15,6 +15,8 @@ pub(crate) struct Function {
 
 pub(crate) struct Statement {
     pub(crate) sid: String,
+    /// Whether it refuses what others grant.
+    pub(crate) denies: bool,
     pub(crate) actions: Vec<String>,
     /// The resources as they are written, without their tags.
     pub(crate) resources: Vec<String>,
@@ -69,8 +71,11 @@ impl Template {
         for policy in policies {
             let document = policy.get("PolicyDocument").and_then(|document| document.get("Statement"));
             for statement in document.and_then(Value::as_sequence).into_iter().flatten() {
+                let statement = chosen(statement);
+                let effect = text(statement, "Effect").context("a statement has no effect")?;
                 statements.push(Statement {
                     sid: text(statement, "Sid").context("a statement has no name")?.to_owned(),
+                    denies: effect != "Allow",
                     actions: words(statement.get("Action")),
                     resources: words(statement.get("Resource")),
                 });
@@ -103,6 +108,24 @@ impl Template {
         })
     }
 
+    /// Every queue that a function reads, with the logical id of the function.
+    pub(crate) fn queues_read(&self) -> Vec<(String, String)> {
+        let mut read = Vec::new();
+        for (function, properties) in self.resources("AWS::Serverless::Function") {
+            let events = properties.get("Events").and_then(Value::as_mapping);
+            let queues = events.into_iter().flatten().filter(|(_, event)| text(event, "Type") == Some("SQS"));
+            let queue = |event: &Value| event.get("Properties")?.get("Queue").and_then(reference);
+            read.extend(queues.filter_map(|(_, event)| Some((queue(event)?, function.to_owned()))));
+        }
+        read
+    }
+
+    /// A whole number among the properties of a resource.
+    pub(crate) fn number(&self, kind: &str, id: &str, path: &[&str]) -> Option<u64> {
+        let (_, properties) = self.resources(kind).find(|(name, _)| *name == id)?;
+        path.iter().try_fold(properties, |value, name| value.get(*name))?.as_u64()
+    }
+
     /// Every alarm with the logical ids of its actions.
     pub(crate) fn alarm_actions(&self) -> Vec<(String, Vec<String>)> {
         self.resources("AWS::CloudWatch::Alarm")
@@ -127,6 +150,14 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
+/// What an `!If` chooses where its condition holds; anything else is itself.
+fn chosen(value: &Value) -> &Value {
+    match value {
+        Value::Tagged(tagged) if tagged.tag == "If" => tagged.value.get(1).unwrap_or(value),
+        _ => value,
+    }
+}
+
 /// The logical id in a `!Ref` or `!GetAtt`.
 fn reference(value: &Value) -> Option<String> {
     let Value::Tagged(tagged) = value else {
@@ -136,9 +167,10 @@ fn reference(value: &Value) -> Option<String> {
     Some(id.split_once('.').map_or(id, |(id, _)| id).to_owned())
 }
 
-/// A string, whatever its tag.
+/// A string, whatever its tag; where a text is split into several, the text.
 fn plain(value: &Value) -> Option<String> {
     match value {
+        Value::Tagged(tagged) if tagged.tag == "Split" => tagged.value.get(1).and_then(plain),
         Value::Tagged(tagged) => plain(&tagged.value),
         Value::String(text) => Some(text.clone()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Sequence(_) | Value::Mapping(_) => None,

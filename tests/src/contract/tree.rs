@@ -1,6 +1,6 @@
 //! The tree against its own rules: what the sources call, and what they must not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -21,42 +21,112 @@ pub(super) fn folders(under: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Every IAM action that a function calls: in its own sources, and in those functions of `shared` that it uses.
+/// Every IAM action that a function calls: in its own sources, and in those functions of `shared` that it uses, directly
+/// or through others.
 pub(super) fn actions_called(function: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut called = BTreeSet::new();
     let mut text = String::new();
     for file in sources(&place::root().join("functions").join(function).join("src"))? {
         let source = std::fs::read_to_string(file)?;
-        called.extend(by_function(&source).into_values().flatten());
+        called.extend(routines(&source).into_iter().flat_map(|routine| routine.actions));
         text.extend(source.split_whitespace());
     }
-    for file in sources(&place::root().join("shared/src"))? {
-        let owner = if file.components().any(|part| part.as_os_str() == "ledger") { "ledger" } else { "" };
-        let module = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        for (name, actions) in by_function(&std::fs::read_to_string(file)?) {
-            // A method of the ledger is called on it; `publish` is called on a notice of whatever name.
-            // A function of a module is called by its path.
-            if text.contains(&format!("{owner}.{name}(")) || text.contains(&format!("{module}::{name}(")) {
-                called.extend(actions);
-            }
-        }
+    let (mut used, mut unused) = (Vec::new(), Vec::new());
+    for shared in shared_routines()? {
+        let at = if shared.is_used_by(&text) { &mut used } else { &mut unused };
+        at.push(shared);
+    }
+    while let Some(user) = used.pop() {
+        let (more, rest) = unused.into_iter().partition(|other: &Shared| user.uses(other));
+        unused = rest;
+        used.extend::<Vec<_>>(more);
+        called.extend(user.routine.actions);
     }
     Ok(called)
 }
 
-/// The actions named in a source, by the function that they are named in.
-fn by_function(source: &str) -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut current = String::new();
+/// A function or method of `shared`.
+struct Shared {
+    /// The file's name, which is the module's.
+    module: String,
+    /// Whether it is a part of the ledger, whose methods are called on it.
+    of_ledger: bool,
+    routine: Routine,
+}
+
+impl Shared {
+    fn is_used_by(&self, text: &str) -> bool {
+        let name = &self.routine.name;
+        if text.contains(&format!("{}::{name}(", self.module)) {
+            return true;
+        }
+        if self.of_ledger {
+            return text.contains(&format!("ledger.{name}("));
+        }
+        // `publish` is called on a notice of whatever name, but never without arguments, as the `send` of an SDK is; and
+        // what is called on `self` is the function's own.
+        let called = format!(".{name}(");
+        text.match_indices(&called).any(|(at, _)| {
+            let (before, after) = text.split_at(at);
+            !before.ends_with("self") && !after[called.len()..].starts_with(')')
+        })
+    }
+
+    fn uses(&self, other: &Self) -> bool {
+        let name = &other.routine.name;
+        let body = &self.routine.body;
+        let method = other.of_ledger && self.of_ledger && body.contains(&format!("self.{name}("));
+        let neighbour = self.module == other.module
+            && body.match_indices(&format!("{name}(")).any(|(at, _)| {
+                !body[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | '.'))
+            });
+        method || neighbour || body.contains(&format!("{}::{name}(", other.module))
+    }
+}
+
+/// All functions of `shared`, but those that only speak of permissions to a person.
+fn shared_routines() -> anyhow::Result<Vec<Shared>> {
+    let mut found = Vec::new();
+    for file in sources(&place::root().join("shared/src"))? {
+        let has = |part: &str| file.components().any(|component| component.as_os_str() == part);
+        if has("diagnosis") {
+            continue;
+        }
+        let of_ledger = has("ledger");
+        let module = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        for routine in routines(&std::fs::read_to_string(&file)?) {
+            found.push(Shared { module: module.clone(), of_ledger, routine });
+        }
+    }
+    Ok(found)
+}
+
+/// A function, as it is written.
+#[derive(Default)]
+struct Routine {
+    name: String,
+    /// Without spaces and comments.
+    body: String,
+    /// The actions that it names.
+    actions: Vec<String>,
+}
+
+/// The functions of a source. What stands before the first belongs to one without a name.
+fn routines(source: &str) -> Vec<Routine> {
+    let mut found = vec![Routine::default()];
     for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let mut line = line;
         if let Some((_, rest)) = line.split_once("fn ") {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if !name.is_empty() {
-                current = name;
+                line = &rest[name.len()..];
+                found.push(Routine { name, ..Routine::default() });
             }
         }
-        for literal in line.split('"').skip(1).step_by(2).filter(|literal| is_action(literal)) {
-            found.entry(current.clone()).or_default().push(literal.to_owned());
+        if let Some(routine) = found.last_mut() {
+            routine.body.extend(line.split_whitespace());
+            let literals = line.split('"').skip(1).step_by(2).filter(|literal| is_action(literal));
+            routine.actions.extend(literals.map(ToOwned::to_owned));
         }
     }
     found

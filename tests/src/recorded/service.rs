@@ -298,6 +298,8 @@ async fn unhealed(stage: &Stage) -> anyhow::Result<()> {
         blames: true,
         before: None,
         asked_by: None,
+        redeploy: None,
+        said: None,
         began,
         deadline: began + SignedDuration::from_mins(30),
         end: None,
