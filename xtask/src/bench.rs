@@ -5,6 +5,7 @@
 mod binaries;
 mod cold_call;
 mod decisions;
+mod redeploy;
 mod rollback;
 mod row;
 mod samples;
@@ -61,5 +62,7 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
     rows.extend(decisions::rows(&subjects, &Terminal).await?);
     Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
     rows.extend(rollback::rows(&subjects, &Terminal).await?);
+    Terminal.step("Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)");
+    rows.extend(redeploy::rows(&subjects, &Terminal).await?);
     Ok(())
 }

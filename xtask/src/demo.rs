@@ -2,7 +2,8 @@
 //!
 //! A service gets a bad deployment; a real alarm on real metric data fires; Watchkeeper rolls the deployment back
 //! and tells people; a second alarm shows that nothing more is done; the recovery closes the incident. Then, each in
-//! an act of its own: a deployment in flight, a rotated secret, a Lambda alias, a stack that is stuck.
+//! an act of its own: a database password that is rotated, a deployment in flight, an alarm after a rotation, a Lambda
+//! alias, a stack that is stuck.
 
 mod alarms;
 mod alias;
@@ -12,6 +13,7 @@ mod record;
 mod report;
 mod rollback;
 mod rotation;
+mod secrets;
 mod slack;
 mod stack;
 mod stage;
@@ -71,7 +73,7 @@ pub(crate) fn commands() -> Vec<&'static str> {
 /// Shows the story and gives what still runs, and whether everything happened.
 pub(crate) async fn show() -> anyhow::Result<(Deployment, bool)> {
     say::title(
-        "Watchkeeper: an alarm rolls back a bad deployment and tells people",
+        "Watchkeeper: a bad deployment is rolled back, a password rotated, and people told",
         "The functions are the release binaries, deployed from template.yaml to a local AWS that enforces their IAM \
          roles; the alarms fire on metric data; the messages arrive over HTTPS. What local AWS lacks is answered from \
          recordings: each scene that needs them says so, and runs the same binaries beside the deployment.",
@@ -97,6 +99,7 @@ fn report_path() -> PathBuf {
 async fn tell(story: &mut Story) -> anyhow::Result<Deployment> {
     let stand = set_up(story).await?;
     rollback::play(story, &stand).await?;
+    secrets::play(story, &stand).await?;
     in_flight::play(story, &stand).await?;
     rotation::play(story, &stand).await?;
     alias::play(story, &stand).await?;
@@ -123,7 +126,7 @@ async fn set_up(story: &mut Story) -> anyhow::Result<Stand> {
         Tone::Good,
         "✓",
         &format!(
-            "Ready at {} after {:.1} s: three functions, three topics, four queues, one table.",
+            "Ready at {} after {:.1} s: five functions, three topics, six queues, one table.",
             deployment.aws.endpoint(),
             began.elapsed().as_secs_f64()
         ),

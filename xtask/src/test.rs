@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use local::job::Group;
+use local::job::{self, Group};
 use local::progress::Progress;
 use local::{build, place, setup};
 
@@ -21,20 +21,30 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     say::title("Tests", "Local AWS is set up, the functions are built, then cargo test runs.");
     say::line("");
     let tools = setup::tools(&Terminal).await?;
-    build::functions(&tools, &Terminal).await?;
+    // The functions are linked one after another, each on one core; meanwhile the tests are compiled.
+    tokio::try_join!(build::functions(&tools, &Terminal), compile())?;
 
     let filters = args.filters.join(" ");
     let shown = if filters.is_empty() { String::new() } else { format!(" -- {filters}") };
     Terminal.step(&format!("cargo test --workspace{shown}"));
     say::line("");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = local::job::cleaned(cargo);
-    command
-        .current_dir(place::root())
-        .args(["test", "--workspace", "--"])
-        .args(&args.filters)
-        .stdin(std::process::Stdio::null());
+    let mut command = cargo_test();
+    command.arg("--").args(&args.filters).stdin(std::process::Stdio::null());
     let mut tests = Group::start(&mut command)?;
     let status = tests.child().wait().await?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn cargo_test() -> tokio::process::Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = job::cleaned(cargo);
+    command.current_dir(place::root()).args(["test", "--workspace"]);
+    command
+}
+
+/// Compiles the tests without a word: what does not compile, `cargo test` says again afterwards.
+async fn compile() -> anyhow::Result<()> {
+    std::fs::create_dir_all(place::local())?;
+    let log = place::local().join("tests-compile.log");
+    job::run(cargo_test().arg("--no-run"), &log, |_| ()).await.map(drop)
 }

@@ -49,6 +49,10 @@ pub(super) struct Subjects {
     pub(super) deployment_watch: Subject,
     /// What tells people.
     pub(super) notification_fanout: Subject,
+    /// What redeploys whoever uses a secret.
+    pub(super) secret_redeploy: Subject,
+    /// The hook that rotates secrets.
+    pub(super) secret_rotation: Subject,
 }
 
 impl Subjects {
@@ -85,6 +89,7 @@ impl Subjects {
                     ("LEDGER_TABLE", "ledger"),
                     ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
                     ("TIMERS_QUEUE_URL", "http://127.0.0.1/123456789012/timers"),
+                    ("REDEPLOYS_QUEUE_URL", "http://127.0.0.1/123456789012/redeploys"),
                     ("CLUSTERS", "*"),
                 ],
                 ignored: json!({"Records": []}),
@@ -104,17 +109,47 @@ impl Subjects {
                 ],
                 ignored: event("notification-fanout/empty-batch.json")?,
             },
+            secret_redeploy: Subject {
+                name: "secret-redeploy",
+                binary: build("secret-redeploy", progress).await?,
+                variables: &[
+                    ("ENVIRONMENT", "dev"),
+                    ("MODE", "act"),
+                    ("LEDGER_TABLE", "ledger"),
+                    ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
+                    ("TIMERS_QUEUE_URL", "http://127.0.0.1/123456789012/timers"),
+                    ("REDEPLOYS_QUEUE_URL", "http://127.0.0.1/123456789012/redeploys"),
+                    ("SETTLEMENTS_QUEUE_URL", "http://127.0.0.1/123456789012/settlements"),
+                    ("CLUSTERS", "*"),
+                ],
+                ignored: event("secret-redeploy/call-put-secret-value.json")?,
+            },
+            secret_rotation: Subject {
+                name: "secret-rotation",
+                binary: build("secret-rotation", progress).await?,
+                variables: &[("ENVIRONMENT", "dev"), ("LEDGER_TABLE", "ledger")],
+                ignored: event("secret-rotation/settlements-empty.json")?,
+            },
         })
     }
 
     /// The functions without the floor.
-    pub(super) fn functions(&self) -> [&Subject; 3] {
-        [&self.alarm_rollback, &self.deployment_watch, &self.notification_fanout]
+    pub(super) fn functions(&self) -> [&Subject; 5] {
+        let Self {
+            alarm_rollback,
+            deployment_watch,
+            notification_fanout,
+            secret_redeploy,
+            secret_rotation,
+            ..
+        } = self;
+        [alarm_rollback, deployment_watch, notification_fanout, secret_redeploy, secret_rotation]
     }
 
     /// The floor, and the functions.
-    pub(super) fn all(&self) -> [&Subject; 4] {
-        [&self.floor, &self.alarm_rollback, &self.deployment_watch, &self.notification_fanout]
+    pub(super) fn all(&self) -> [&Subject; 6] {
+        let [one, two, three, four, five] = self.functions();
+        [&self.floor, one, two, three, four, five]
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 3]> {
+fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 5]> {
     Ok([
         Case {
             function: &subjects.alarm_rollback,
@@ -61,11 +61,25 @@ fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 3]> {
             function: &subjects.notification_fanout,
             event: event("notification-fanout/notice-raw.json")?,
             action: "secretsmanager:GetSecretValue",
-            answer: |call| {
-                Answer::error(400, "AccessDeniedException", format!("{} is not allowed", call.action))
-            },
+            answer: refused,
+        },
+        Case {
+            function: &subjects.secret_redeploy,
+            event: event("secret-redeploy/label-current.json")?,
+            action: "ssm:GetParameter",
+            answer: refused,
+        },
+        Case {
+            function: &subjects.secret_rotation,
+            event: event("secret-rotation/create-secret.json")?,
+            action: "secretsmanager:DescribeSecret",
+            answer: refused,
         },
     ])
+}
+
+fn refused(call: &Call) -> Answer {
+    Answer::error(400, "AccessDeniedException", format!("{} is not allowed", call.action))
 }
 
 /// Where the functions find whom to trust.

@@ -32,7 +32,7 @@ const ALARMS: usize = 15;
 const HELD_BACK: Duration = Duration::from_millis(50);
 
 /// The ledger's table.
-const TABLE: &str = "ledger";
+pub(super) const TABLE: &str = "ledger";
 
 const CLUSTER: &str = "bench";
 const UPDATE: &str = "ecs:UpdateService";
@@ -266,7 +266,8 @@ async fn answered(function: &Function, event: &Value) -> anyhow::Result<Invoked>
     }
 }
 
-async fn create_table(config: &SdkConfig) -> anyhow::Result<()> {
+/// The ledger's table, as in the template.
+pub(super) async fn create_table(config: &SdkConfig) -> anyhow::Result<()> {
     let mut table = dynamodb::Client::new(config)
         .create_table()
         .table_name(TABLE)

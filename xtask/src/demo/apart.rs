@@ -52,6 +52,7 @@ impl Apart {
             ("STACKS", "*".to_owned()),
             ("LEDGER_TABLE", deployment.output("LedgerTable")?.to_owned()),
             ("NOTICES_TOPIC_ARN", deployment.output("NoticesTopicArn")?.to_owned()),
+            ("REDEPLOYS_QUEUE_URL", deployment.output("RedeploysUrl")?.to_owned()),
             ("TIMERS_QUEUE_URL", queue),
         ]);
         let alarm_rollback = Function::spawn(&stand.build.binary("AlarmRollback"), env.clone()).await?;
