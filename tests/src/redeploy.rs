@@ -7,6 +7,8 @@ mod deployed;
 mod found;
 mod killed;
 mod mix;
+mod place;
+mod post;
 mod refused;
 mod scene;
 mod secrets;

@@ -62,7 +62,9 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
     rows.extend(decisions::rows(&subjects, &Terminal).await?);
     Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
     rows.extend(rollback::rows(&subjects, &Terminal).await?);
-    Terminal.step("Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)");
+    Terminal.step(
+        "Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)",
+    );
     rows.extend(redeploy::rows(&subjects, &Terminal).await?);
     Ok(())
 }

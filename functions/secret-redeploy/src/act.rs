@@ -4,8 +4,8 @@ mod code_deploy;
 
 use std::time::Duration;
 
-use aws_sdk_ecs::operation::update_service::UpdateServiceError;
 use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::operation::update_service::UpdateServiceError;
 use aws_sdk_ecs::types as ecs;
 use jiff::Timestamp;
 use shared::error::{Call, Class};

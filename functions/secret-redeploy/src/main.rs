@@ -8,5 +8,6 @@ use shared::lambda;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let function = SecretRedeploy::new(Config::read(&Env::process())?);
 
-    lambda::serve("secret-redeploy", async |event, invocation| function.handle(&event, &invocation).await).await
+    lambda::serve("secret-redeploy", async |event, invocation| function.handle(&event, &invocation).await)
+        .await
 }

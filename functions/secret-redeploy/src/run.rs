@@ -24,6 +24,7 @@ use crate::Reach;
 use crate::act::{self, Outcome};
 use crate::decision::put_back::{self, Verdict as PutBack};
 use crate::decision::service::{self, Case, Facts, Plan, Skipped, Step, Verdict};
+use crate::decision::sweep;
 use crate::decision::waves::{self, Next};
 use crate::decision::{arrival, later};
 use crate::discover::{Dependants, Found, Scan, Use};
@@ -601,7 +602,10 @@ async fn finish(
         }
     }
     let settled = phase == Phase::Done && redeploy.unread == 0 && waves::is_settled(members);
-    if settled {
+    // Only a version that our own hook rotated in has anything to settle.
+    let waits =
+        sweep::is_unsettled(clients.ledger.rotation(&redeploy.secret).await?.as_ref(), &redeploy.version);
+    if settled && waits {
         let settlement =
             Settlement::Settle { secret: redeploy.secret.clone(), version: redeploy.version.clone() };
         settlement.send(&clients.sqs, &reach.settlements).await?;

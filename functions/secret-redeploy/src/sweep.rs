@@ -151,7 +151,7 @@ async fn missed(
             continue;
         };
         if dependants.unread.is_empty()
-            && sweep::is_unsettled(ledger.rotation(&secret.arn).await?.as_ref(), label)
+            && sweep::is_unsettled(ledger.rotation(&secret.arn).await?.as_ref(), &label.version)
         {
             let have_it = have_it(reach, secret, redeploy, &members, dependants).await?;
             if sweep::is_settled(&members, label, |member| have_it.contains(&member.target), now) {

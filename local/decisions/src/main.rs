@@ -148,7 +148,7 @@ fn memory(now: Timestamp) -> Result<Memory, Box<dyn Error>> {
         Ok(Revision { arn: task_definition(revision), standing, since: days(ago)? })
     });
     let revisions = revisions.collect::<Result<_, jiff::Error>>()?;
-    Ok(Memory { lease: None, operations: vec![operation], revisions })
+    Ok(Memory { operations: vec![operation], revisions, ..Memory::default() })
 }
 
 /// The service: of its deployments before the newest, one was found bad, one was rolled back by ECS and one did not run

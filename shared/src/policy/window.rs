@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::{Span, Timestamp};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

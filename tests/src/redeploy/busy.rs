@@ -6,7 +6,8 @@ use local::recorded::Fleet;
 use local::recorded::fleet::{Course, Failure};
 use shared::ledger::redeploy::Standing;
 
-use super::scene::{Named, Place, QUICK, TEN_AT_ONCE};
+use super::place::Place;
+use super::scene::{Named, QUICK, TEN_AT_ONCE};
 use crate::stage::Stage;
 
 pub(super) const TESTS: [Named; 4] = [

@@ -8,7 +8,8 @@ use local::recorded::{Fleet, digest};
 use serde_json::{Value, json};
 use shared::ledger::redeploy::Standing;
 
-use super::scene::{Named, Place, QUICK, TEN_AT_ONCE};
+use super::place::Place;
+use super::scene::{Named, QUICK, TEN_AT_ONCE};
 use crate::rig::fact;
 use crate::stage::Stage;
 

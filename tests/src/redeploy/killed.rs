@@ -7,7 +7,8 @@ use local::recorded::{Fleet, digest};
 use serde_json::json;
 use shared::ledger::redeploy::{Phase, Standing};
 
-use super::scene::{Named, Place, QUICK, Scene};
+use super::place::Place;
+use super::scene::{Named, QUICK, Scene};
 use super::secrets::Secret;
 use crate::stage::Stage;
 

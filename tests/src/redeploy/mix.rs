@@ -9,7 +9,8 @@ use local::recorded::Fleet;
 use serde_json::json;
 use shared::ledger::redeploy::{Phase, Standing};
 
-use super::scene::{Named, Place};
+use super::place::Place;
+use super::scene::Named;
 use crate::rig::fact;
 use crate::stage::Stage;
 

@@ -80,8 +80,9 @@ async fn denied_one(stage: &Stage, index: usize, action: &str) -> anyhow::Result
     // A transaction needs dynamodb:PutItem and has no name of its own in IAM.
     let named = if action.starts_with("dynamodb:Transact") { "dynamodb:PutItem" } else { action };
     let seen = scene.seen.iter();
-    let reports: Vec<String> =
-        seen.flat_map(|seen| [&[seen.reason.clone()], seen.messages.as_slice()].concat()).collect();
+    let reports: Vec<String> = seen
+        .flat_map(|seen| [std::slice::from_ref(&seen.reason), seen.messages.as_slice()].concat())
+        .collect();
     let in_a_notice = scene.notices().iter().any(|notice| notice.to_string().contains(named));
     let in_a_report = reports.iter().any(|report| report.contains(named));
     // Giving a message back is the queue's business, too: its visibility time-out does it as well.

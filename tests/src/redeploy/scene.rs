@@ -7,21 +7,20 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use aws_sdk_dynamodb as dynamodb;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
-use local::proxy::{Answer, Call, Fault, Proxy, When};
+use local::proxy::{Call, Fault, Proxy, When};
 use local::recorded::Fleet;
 use local::runtime_api::{Event, Function, Outcome};
 use serde_json::{Value, json};
 use shared::ledger::Ledger;
 use shared::ledger::redeploy::{Member, Redeploy, Standing};
+use shared::ledger::rotation::{Rotation, State};
 use shared::ledger::{Item, s};
+use shared::strategy::Strategy;
 
+use super::post::{Message, Queue};
 use super::secrets::{Secret, VALUE};
 use crate::faults::{reached, spawn_with};
-use crate::rig::{put_policy, told};
+use crate::rig::told;
 use crate::stage::{Stage, Test};
 
 /// A test, as the lists of tests have it.
@@ -47,158 +46,6 @@ const ROUNDS: usize = 30;
 
 /// How long an invocation may take.
 const TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The environment, before anything stands in it.
-pub(super) struct Place<'a> {
-    stage: &'a Stage,
-    environment: String,
-    settings: Vec<(&'static str, String)>,
-    ledger: Ledger,
-}
-
-impl<'a> Place<'a> {
-    pub(super) async fn new(stage: &'a Stage, name: &str) -> anyhow::Result<Self> {
-        let environment = format!("redeploy-{name}");
-        let ledger = own_ledger(stage, &environment).await?;
-        let topic = stage.sns.create_topic().name(&environment).send().await?;
-        let mut settings = vec![
-            ("ENVIRONMENT", environment.clone()),
-            ("LEDGER_TABLE", ledger.table.clone()),
-            ("NOTICES_TOPIC_ARN", topic.topic_arn.context("the topic has no ARN")?),
-        ];
-        for queue in Queue::ALL {
-            let name = format!("{environment}-{}", queue.name());
-            let made = stage.sqs.create_queue().queue_name(name).send().await?;
-            settings.push((queue.variable(), made.queue_url.context("the queue has no URL")?));
-        }
-        Ok(Self { stage, environment, settings, ledger })
-    }
-
-    /// A secret in it.
-    pub(super) async fn secret(&self, name: &str, tags: &[(&str, &str)]) -> anyhow::Result<Secret> {
-        Secret::create(self.stage, &self.environment, name, tags).await
-    }
-
-    /// With this policy and these services.
-    pub(super) async fn with(self, policy: &str, fleet: Fleet) -> anyhow::Result<Scene<'a>> {
-        let Self { stage, environment, settings, ledger } = self;
-        put_policy(stage, &environment, policy).await?;
-        let (front, behind) = (in_front_of(stage, &fleet).await?, in_front_of(stage, &fleet).await?);
-        let redeployer = spawn_with(stage, &stage.secret_redeploy, front.url(), &settings).await?;
-        let watch = spawn_with(stage, &stage.deployment_watch, behind.url(), &settings).await?;
-        Ok(Scene {
-            stage,
-            environment,
-            settings,
-            ledger,
-            fleet,
-            proxy: front,
-            behind,
-            redeployer,
-            watch,
-            read: [0, 0],
-            sent: 0,
-            messages: Vec::new(),
-            given_back: HashMap::new(),
-            timeout: TIMEOUT,
-            kill: None,
-            hangs: None,
-            done_by_then: Vec::new(),
-            logs: Vec::new(),
-            redeploys: Vec::new(),
-            settled: Vec::new(),
-            seen: Vec::new(),
-        })
-    }
-}
-
-async fn own_ledger(stage: &Stage, environment: &str) -> anyhow::Result<Ledger> {
-    let client = dynamodb::Client::new(&stage.deployment.config);
-    let attribute = |name| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
-    };
-    let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    client
-        .create_table()
-        .table_name(environment)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("pk")?)
-        .attribute_definitions(attribute("sk")?)
-        .key_schema(key("pk", KeyType::Hash)?)
-        .key_schema(key("sk", KeyType::Range)?)
-        .send()
-        .await?;
-    Ok(Ledger::new(client, environment))
-}
-
-/// The receipts are the test's, so it is the test that takes the messages back.
-async fn in_front_of(stage: &Stage, fleet: &Fleet) -> anyhow::Result<Proxy> {
-    let fleet = fleet.clone();
-    Proxy::forwarding_but(&stage.deployment.aws.endpoint(), move |call| {
-        if call.is("sqs:ChangeMessageVisibility") {
-            return Some(Answer::json(&json!({})));
-        }
-        fleet.answer(call)
-    })
-    .await
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Queue {
-    Timers,
-    Redeploys,
-    Settlements,
-}
-
-impl Queue {
-    const ALL: [Self; 3] = [Self::Timers, Self::Redeploys, Self::Settlements];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Timers => "timers",
-            Self::Redeploys => "redeploys",
-            Self::Settlements => "settlements",
-        }
-    }
-
-    const fn variable(self) -> &'static str {
-        match self {
-            Self::Timers => "TIMERS_QUEUE_URL",
-            Self::Redeploys => "REDEPLOYS_QUEUE_URL",
-            Self::Settlements => "SETTLEMENTS_QUEUE_URL",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Message {
-    id: usize,
-    queue: Queue,
-    body: String,
-    due: Instant,
-    receives: usize,
-}
-
-impl Message {
-    fn is(&self, kind: &str) -> bool {
-        self.body.starts_with(&format!("{{\"{kind}\":"))
-    }
-
-    fn receipt(&self) -> String {
-        format!("receipt-{}-{}", self.id, self.receives)
-    }
-
-    fn record(&self) -> Value {
-        json!({
-            "messageId": format!("message-{}", self.id),
-            "receiptHandle": self.receipt(),
-            "body": self.body,
-            "attributes": {"ApproximateReceiveCount": self.receives.to_string(), "SentTimestamp": "1795213200000"},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": format!("arn:aws:sqs:eu-central-1:123456789012:{}", self.queue.name()),
-        })
-    }
-}
 
 /// What `secret-redeploy` reported of one invocation.
 #[derive(Debug, Clone)]
@@ -253,9 +100,54 @@ pub(super) struct Scene<'a> {
     pub(super) seen: Vec<Seen>,
 }
 
+/// The functions, each behind a proxy of its own.
+pub(super) struct Functions {
+    pub(super) front: Proxy,
+    pub(super) behind: Proxy,
+    pub(super) redeployer: Function,
+    pub(super) watch: Function,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(
+        stage: &'a Stage,
+        environment: String,
+        settings: Vec<(&'static str, String)>,
+        ledger: Ledger,
+        fleet: Fleet,
+        functions: Functions,
+    ) -> Self {
+        let Functions { front, behind, redeployer, watch } = functions;
+        Self {
+            stage,
+            environment,
+            settings,
+            ledger,
+            fleet,
+            proxy: front,
+            behind,
+            redeployer,
+            watch,
+            read: [0, 0],
+            sent: 0,
+            messages: Vec::new(),
+            given_back: HashMap::new(),
+            timeout: TIMEOUT,
+            kill: None,
+            hangs: None,
+            done_by_then: Vec::new(),
+            logs: Vec::new(),
+            redeploys: Vec::new(),
+            settled: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+}
+
 impl Scene<'_> {
     /// Hands an event to `secret-redeploy`.
     pub(super) async fn tell(&mut self, event: &Value) -> anyhow::Result<Seen> {
+        self.rotated(event).await?;
         let event = Event::new(event).request_id(format!("{}-{}", self.environment, self.seen.len()));
         let outcome = match self.invoke(event.clone()).await? {
             // The platform tries an event again, with the same id.
@@ -265,6 +157,31 @@ impl Scene<'_> {
         ensure!(matches!(outcome, Outcome::Ok(_) | Outcome::Error { .. }), "it ended with {outcome:?}");
         self.collect();
         self.seen.last().cloned().context("nothing was reported")
+    }
+
+    /// Where the event tells of a version that became current, the hook has rotated it in, and waits to hear that every
+    /// dependant has it.
+    async fn rotated(&self, event: &Value) -> anyhow::Result<()> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+        let (Some("AWSCURRENT"), Some(secret), Some(version)) =
+            (text("/detail/labelUpdated"), text("/resources/0"), text("/detail/versionId"))
+        else {
+            return Ok(());
+        };
+        let at = crate::world::now();
+        let rotation = Rotation {
+            secret: secret.to_owned(),
+            version: version.to_owned(),
+            previous: None,
+            strategy: Strategy::PostgresAlternating,
+            step: "finishSecret".to_owned(),
+            state: State::Rotated,
+            said: String::new(),
+            exposed: None,
+            at,
+        };
+        self.ledger.record_rotation(&rotation, at).await?;
+        Ok(())
     }
 
     /// Tells of the secret's move, and goes on until its redeploys are over.

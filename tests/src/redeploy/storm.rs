@@ -6,7 +6,8 @@ use local::recorded::Fleet;
 use local::runtime_api::{Event, Outcome};
 use serde_json::json;
 
-use super::scene::{Named, Place, QUICK, TEN_AT_ONCE};
+use super::place::Place;
+use super::scene::{Named, QUICK, TEN_AT_ONCE};
 use super::secrets::CURRENT;
 use crate::stage::Stage;
 

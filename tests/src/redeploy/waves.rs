@@ -10,7 +10,8 @@ use local::recorded::fleet::{Course, Failure};
 use serde_json::json;
 use shared::ledger::redeploy::{Phase, Standing};
 
-use super::scene::{Named, Place, QUICK, TEN_AT_ONCE};
+use super::place::Place;
+use super::scene::{Named, QUICK, TEN_AT_ONCE};
 use super::secrets::CURRENT;
 use crate::rig::{fact, put_policy};
 use crate::stage::Stage;

@@ -18,7 +18,7 @@ use super::rollback::{TABLE, create_table};
 use super::row::Row;
 
 /// What the template gives the function.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Limits: times the budget, of the calls of a cold search, MB.
 const TIME_GOAL: f64 = 1.2;

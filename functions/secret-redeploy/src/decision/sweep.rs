@@ -111,9 +111,10 @@ pub fn is_settled(
     members.iter().all(|member| member.standing.is_over() && (!member.runs_old || has_it(member)))
 }
 
-/// Whether the hook still waits to hear that every dependant has the new version.
-pub fn is_unsettled(rotation: Option<&Rotation>, label: &Label) -> bool {
-    rotation.is_some_and(|rotation| rotation.state == State::Rotated && rotation.version == label.version)
+/// Whether the hook rotated this version in, and still has to hear that every dependant has it. That it came to its end may
+/// not have been written down; that it is settled was.
+pub fn is_unsettled(rotation: Option<&Rotation>, version: &str) -> bool {
+    rotation.is_some_and(|rotation| rotation.state != State::Settled && rotation.version == version)
 }
 
 /// Whether tasks of this service may be older than the move, so that a look at them is worth it.

@@ -33,7 +33,9 @@ use aws_smithy_types::retry::RetryConfig;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::lambda::Invocation;
+use shared::ledger::rotation::{self, Rotation};
 use shared::ledger::{Item, Ledger};
+use shared::strategy::Strategy;
 use shared::tags::{Mode, Tags};
 use shared::{Report, Result};
 
@@ -263,6 +265,22 @@ impl World {
 
     pub(super) async fn goes_on(&self, seconds: i64, id: &str) {
         drop(self.follow(seconds, id).await);
+    }
+
+    /// The hook rotated this version in, and waits to hear that every dependant has it.
+    pub(super) async fn rotated(&self, version: &str) {
+        let rotation = Rotation {
+            secret: SECRET.to_owned(),
+            version: version.to_owned(),
+            previous: Some(OLD.to_owned()),
+            strategy: Strategy::ValkeyAuthToken,
+            step: "finishSecret".to_owned(),
+            state: rotation::State::Rotated,
+            said: String::new(),
+            exposed: None,
+            at: at(0),
+        };
+        self.clients().ledger.record_rotation(&rotation, at(0)).await.unwrap();
     }
 
     pub(super) fn clients(&self) -> Clients {

@@ -61,10 +61,7 @@ async fn the_label_is_put_back_where_the_policy_says_so_and_its_dependants_follo
     world.goes_on(60, &back).await;
     assert_eq!(
         world.changes(),
-        [
-            format!("settle {OLD}").as_str(),
-            "tell sev4 resolved: prod/db changed: all services that use it have the new version"
-        ]
+        ["tell sev4 resolved: prod/db changed: all services that use it have the new version"]
     );
 }
 

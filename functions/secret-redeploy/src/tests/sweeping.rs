@@ -103,25 +103,12 @@ async fn a_rotation_that_is_stuck_is_told_once() {
 
 #[tokio::test]
 async fn the_hook_that_still_waits_is_told_again() {
-    use shared::ledger::rotation::{Rotation, State};
-    use shared::strategy::Strategy;
     let world = World::seen("", &[("web", 3)]).await;
     let id = world.moves().await;
     world.goes_on(60, &id).await;
     world.arrives("web");
     world.goes_on(60, &id).await;
-    let rotation = Rotation {
-        secret: SECRET.to_owned(),
-        version: NEW.to_owned(),
-        previous: Some(OLD.to_owned()),
-        strategy: Strategy::ValkeyAuthToken,
-        step: "finishSecret".to_owned(),
-        state: State::Rotated,
-        said: String::new(),
-        exposed: None,
-        at: at(0),
-    };
-    world.clients().ledger.record_rotation(&rotation, at(0)).await.unwrap();
+    world.rotated(NEW).await;
     world.changes();
     swept(&world, 600).await;
     assert_eq!(world.changes(), [format!("settle {NEW}")]);

@@ -118,13 +118,12 @@ fn the_hook_is_told_again_as_long_as_it_waits() {
         exposed: None,
         at: at(0),
     };
-    let label = known(NEW);
-    assert!(is_unsettled(Some(&rotation(NEW, State::Rotated)), &label));
-    assert!(!is_unsettled(Some(&rotation(OLD, State::Rotated)), &label));
-    assert!(!is_unsettled(None, &label));
-    for state in [State::Settled, State::UnderWay, State::Failed] {
-        assert!(!is_unsettled(Some(&rotation(NEW, state)), &label));
+    for state in [State::Rotated, State::UnderWay, State::Failed] {
+        assert!(is_unsettled(Some(&rotation(NEW, state)), NEW));
+        assert!(!is_unsettled(Some(&rotation(OLD, state)), NEW));
     }
+    assert!(!is_unsettled(Some(&rotation(NEW, State::Settled)), NEW));
+    assert!(!is_unsettled(None, NEW));
 }
 
 #[track_caller]
