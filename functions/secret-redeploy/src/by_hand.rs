@@ -22,9 +22,13 @@ pub(crate) const WORD: &str = "REDEPLOY";
 /// # Errors
 /// What kept it from being found.
 pub(crate) async fn uses(reach: &Reach, id: &str, invocation: &Invocation) -> Result<Report> {
+    looked(reach, id, false, invocation).await
+}
+
+async fn looked(reach: &Reach, id: &str, even_if_fresh: bool, invocation: &Invocation) -> Result<Report> {
     let secret = secret(reach, id).await?;
     let now = invocation.now;
-    let redeploy = wanted(reach, &secret, None, false, invocation).await?;
+    let redeploy = wanted(reach, &secret, None, even_if_fresh, invocation).await?;
     let Some(dependants) = run::find(reach, std::slice::from_ref(&secret), invocation).await? else {
         return Err(Error::Later(
             "not all services could be looked at in the time of the invocation; what was read is remembered: ask again"
@@ -96,7 +100,7 @@ pub(crate) async fn uses(reach: &Reach, id: &str, invocation: &Invocation) -> Re
 /// What kept it from being begun.
 pub(crate) async fn redeploy(reach: &Reach, request: &Request, invocation: &Invocation) -> Result<Report> {
     if request.dry_run {
-        return uses(reach, &request.secret, invocation).await;
+        return looked(reach, &request.secret, request.even_if_fresh, invocation).await;
     }
     let production = reach.policy.rules.is_production(&reach.policy.environment);
     if production && request.confirm.as_deref() != Some(WORD) {

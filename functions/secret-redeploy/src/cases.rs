@@ -50,6 +50,7 @@ pub(crate) fn secret() -> Secret {
         name: "prod/db".to_owned(),
         stages: stages.map(|(version, stage)| (version.to_owned(), vec![stage.to_owned()])).into(),
         changed_at: Some(at(0)),
+        rotated_by: None,
         ..Secret::default()
     }
 }

@@ -197,6 +197,8 @@ pub struct Secret {
     pub next_rotation: Option<Timestamp>,
     /// When anything of it last changed.
     pub changed_at: Option<Timestamp>,
+    /// How the hook rotated it, which may know that from the secret's value.
+    pub rotated_by: Option<strategy::Strategy>,
 }
 
 impl Secret {
@@ -206,8 +208,9 @@ impl Secret {
         self.stages.iter().find(|(_, stages)| carries(stages)).map(|(version, _)| version.as_str())
     }
 
-    /// How it is rotated, as its tag says.
+    /// How it is rotated, as its tag says, or else as the hook did it.
     pub fn strategy(&self) -> Option<strategy::Strategy> {
-        self.tags.get(strategy::ROTATION)?.parse().ok()
+        let tag = self.tags.get(strategy::ROTATION).and_then(|tag| tag.parse().ok());
+        tag.or(self.rotated_by)
     }
 }

@@ -259,13 +259,14 @@ impl SecretRedeploy {
         let reach = self.reach().await?;
         let ledger = &reach.clients.ledger;
         let secret = observe::secret::describe(&reach.clients.secretsmanager, &broken.secret).await?;
-        let Some(secret) = secret else {
+        let Some(mut secret) = secret else {
             return Ok(Report::new("ignored", broken.secret, arrival::Ignored::NoSecret.to_string()));
         };
         if let Some(why) = arrival::foreign(&secret, &reach.policy) {
             return Ok(Report::new("ignored", secret.name, why.to_string()));
         }
         let rotation = ledger.rotation(&secret.arn).await?;
+        secret.rotated_by = rotation.as_ref().map(|rotation| rotation.strategy);
         let known = ledger.incident(&tell::rotation_incident(&secret.arn)).await?;
         let time = u64::try_from(broken.at.as_millisecond()).unwrap_or_default();
         if known.as_ref().is_some_and(|known| time <= known.revision) {

@@ -96,9 +96,16 @@ async fn go_on(reach: &Reach, redeploy: &mut Redeploy, woken: bool, invocation: 
         reach.clients.ledger.record_redeploy(redeploy, now).await?;
         return Ok(over("dropped", &redeploy.name, &why));
     }
-    let Some(secret) = secret else {
+    let Some(mut secret) = secret else {
         return Ok(over("dropped", &redeploy.name, "there is no such secret"));
     };
+    // What no tag says, the hook may know from the value.
+    if secret.strategy().is_none() {
+        let rotation = reach.clients.ledger.rotation(&secret.arn).await?;
+        secret.rotated_by = rotation
+            .filter(|rotation| rotation.version == redeploy.version)
+            .map(|rotation| rotation.strategy);
+    }
     let mut members = if redeploy.phase == Phase::Collecting {
         let due = match redeploy.cause {
             Cause::ByHand { .. } => redeploy.began,

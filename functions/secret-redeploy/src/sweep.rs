@@ -110,7 +110,14 @@ async fn trouble(reach: &Reach, secret: &Secret, invocation: &Invocation) -> Res
     let notice = match (&found, firing) {
         (Some(trouble), None) => {
             let rotation = ledger.rotation(&secret.arn).await?;
-            tell::trouble(secret, trouble, rotation.as_ref(), known.as_ref(), &reach.policy)
+            let rotated_by = rotation.as_ref().map(|rotation| rotation.strategy);
+            tell::trouble(
+                &Secret { rotated_by, ..secret.clone() },
+                trouble,
+                rotation.as_ref(),
+                known.as_ref(),
+                &reach.policy,
+            )
         }
         // What failed is in order again once a rotation came to its end after it.
         (None, Some(firing)) if secret.rotated_at.is_some_and(|rotated| firing.opened < rotated) => {

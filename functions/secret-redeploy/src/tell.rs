@@ -119,7 +119,13 @@ pub(crate) fn ended(story: &Story<'_>, known: Option<&Incident>, policy: &Policy
         (State::Firing, Severity::Sev2, format!("{name} changed, and redeploying its services stopped"))
     } else if counts.proposed > 0 {
         let services = services(counts.proposed);
-        (State::Info, Severity::Sev4, format!("{name} changed: {services} would be redeployed"))
+        // Nobody brings them the new value, and the old one no longer works.
+        let (state, severity) = if story.secret.strategy() == Some(Strategy::Postgres) {
+            (State::Firing, Severity::Sev2)
+        } else {
+            (State::Info, Severity::Sev4)
+        };
+        (state, severity, format!("{name} changed: {services} would be redeployed"))
     } else if counts.redeployed > 0 || was_firing || (of_note && redeploy.put_back.is_none()) {
         let state = if was_firing { State::Resolved } else { State::Info };
         let severity = if of_note { Severity::Sev3 } else { Severity::Sev4 };
@@ -184,7 +190,10 @@ fn told(story: &Story<'_>, counts: &Counts) -> String {
         redeploy.name,
         summary(members)
     );
-    if counts.failed > 0 {
+    if counts.proposed > 0 && counts.failed == 0 {
+        told.push_str(" Their mode is observe, so nothing was changed. ");
+        told.push_str(old_value(secret));
+    } else if counts.failed > 0 {
         told.push(' ');
         told.push_str("No further wave begins.");
         told.push(' ');
@@ -389,13 +398,7 @@ pub(crate) fn trouble(
                 "See why Secrets Manager does not rotate it: aws secretsmanager rotate-secret --secret-id {name}"
             ),
         ),
-        Trouble::Stuck { version, .. } => (
-            format!("A rotation of {name} is stuck"),
-            format!(
-                "The next rotation fails until the label is taken off: aws secretsmanager update-secret-version-stage \
-                 --secret-id {name} --version-stage AWSPENDING --remove-from-version-id {version}"
-            ),
-        ),
+        Trouble::Stuck { version, .. } => (format!("A rotation of {name} is stuck"), stuck(secret, version)),
     };
     let at = trouble.since();
     let mut notice = Notice::new(
@@ -417,6 +420,24 @@ pub(crate) fn trouble(
     quote(&mut notice, rotation);
     notice.next_steps.push(step);
     notice
+}
+
+/// What to do about a rotation that is stuck.
+fn stuck(secret: &Secret, version: &str) -> String {
+    let name = &secret.name;
+    let again = format!(
+        "Mend what it says, and let Secrets Manager try again: aws secretsmanager rotate-secret --secret-id {name}"
+    );
+    // The server may know nothing but the pending password by now.
+    if secret.strategy() == Some(Strategy::Postgres) {
+        return format!(
+            "{again}. Do not take the label off: the pending password may be the only one that works."
+        );
+    }
+    format!(
+        "{again}. To give that rotation up: aws secretsmanager update-secret-version-stage --secret-id {name} \
+         --version-stage AWSPENDING --remove-from-version-id {version}"
+    )
 }
 
 /// The notice that a rotation is in order again.

@@ -69,8 +69,10 @@ pub(super) async fn play(story: &mut Story, stand: &Stand) -> anyhow::Result<()>
     for member in report.pointer("/record/members").and_then(Value::as_array).into_iter().flatten() {
         let target = text(member, "target").trim_start_matches("ecs:");
         let wave = member.get("wave").and_then(Value::as_u64);
-        let how = wave.map_or_else(|| "left alone".to_owned(), |wave| format!("wave {}", wave + 1));
-        say::also(target, &format!("{how}: {}", text(member, "why")));
+        match wave {
+            Some(wave) => say::also(target, &format!("redeployed in wave {}", wave + 1)),
+            None => say::also(target, &format!("left alone: {}", text(member, "why"))),
+        }
     }
     let notice = stand.told(heard).await?;
     ensure!(text(&notice, "title").contains("2 services redeployed"), "it says {}", text(&notice, "title"));

@@ -229,6 +229,8 @@ fn settle(case: &Case<'_>, facts: &Facts, policy: &Policy, now: Timestamp) -> As
     }
     Ok(match Mode::resolve(policy.mode, [case.secret, &service.tags]) {
         Mode::Act => Verdict::Act(plan),
+        // `observe` is for what nobody asked for.
+        Mode::Observe if is_by_hand(case) => Verdict::Act(plan),
         Mode::Observe | Mode::Off => Verdict::Propose(plan),
     })
 }

@@ -28,6 +28,7 @@ pub(crate) async fn describe(client: &Client, id: &str) -> Result<Option<Secret>
             rotated_at: found.last_rotated_date.as_ref().and_then(read_time),
             next_rotation: found.next_rotation_date.as_ref().and_then(read_time),
             changed_at: found.last_changed_date.as_ref().and_then(read_time),
+            rotated_by: None,
         })),
         Err(error) if matches!(error.code(), Some("ResourceNotFoundException")) => Ok(None),
         Err(error) => Err(error),
@@ -60,6 +61,7 @@ fn listed_secret(found: SecretListEntry) -> Secret {
         rotated_at: found.last_rotated_date.as_ref().and_then(read_time),
         next_rotation: found.next_rotation_date.as_ref().and_then(read_time),
         changed_at: found.last_changed_date.as_ref().and_then(read_time),
+        rotated_by: None,
     }
 }
 

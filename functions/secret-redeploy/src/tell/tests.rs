@@ -333,7 +333,7 @@ fn what_the_sweep_finds_says_what_to_type() {
         of(&Trouble::Stuck { version: "third".to_owned(), since: at(0) }),
         "SEV-3 firing A rotation of prod/db is stuck\n\
          The label AWSPENDING stands on version third, which never became current.\n\
-         next: The next rotation fails until the label is taken off: aws secretsmanager update-secret-version-stage \
+         next: Mend what it says, and let Secrets Manager try again: aws secretsmanager rotate-secret --secret-id prod/db. To give that rotation up: aws secretsmanager update-secret-version-stage \
          --secret-id prod/db --version-stage AWSPENDING --remove-from-version-id third\n"
     );
     let over =

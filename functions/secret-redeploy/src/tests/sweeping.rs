@@ -95,7 +95,7 @@ async fn a_rotation_that_is_stuck_is_told_once() {
         (&told["severity"], &told["title"]),
         (&json!("sev3"), &json!("A rotation of prod/db is stuck"))
     );
-    assert!(steps(&told).contains("--version-stage AWSPENDING --remove-from-version-id third"));
+    assert!(steps(&told).contains("aws secretsmanager rotate-secret --secret-id prod/db"));
     let report = sweep(&world, 7_200).await;
     assert!(world.notices().is_empty());
     assert!(report.reason().ends_with("1 in trouble"));
