@@ -36,6 +36,9 @@ const SELDOM: SignedDuration = SignedDuration::from_mins(15);
 const ROLLING: SignedDuration = SignedDuration::from_mins(60);
 const SHIFTED: SignedDuration = SignedDuration::from_hours(26);
 
+/// As often is a service redeployed whose deployment is overtaken before all its tasks have the new version.
+const MOST_ATTEMPTS: usize = 3;
+
 /// What is known of a service. A field that is `None` was not looked at yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Facts {
@@ -200,10 +203,8 @@ fn settle(case: &Case<'_>, facts: &Facts, policy: &Policy, now: Timestamp) -> As
         let why = Deferred::UnderWay { deployment: id };
         return Ok(wait(case, policy, why, again(case, now), now));
     }
-    if case_ended(case, memory) {
-        return Ok(Verdict::Failed {
-            said: "it was redeployed, and tasks with the old version run all the same".to_owned(),
-        });
+    if let Some(said) = in_vain(case, memory) {
+        return Ok(Verdict::Failed { said });
     }
     let names = facts.images.as_ref().ok_or(Question::Images)?;
     let (pins, note) = match image::compare(names, tasks) {
@@ -332,9 +333,22 @@ fn of_this<'a>(case: &Case<'a>, memory: &'a Memory) -> impl Iterator<Item = &'a 
     memory.redeploys.iter().filter(move |operation| operation.redeploy.as_deref() == Some(id))
 }
 
-/// A redeploy that was done, and that left old tasks behind, is not tried for ever.
-fn case_ended(case: &Case<'_>, memory: &Memory) -> bool {
-    of_this(case, memory).filter(|operation| operation.end == Some(End::Recovered)).count() > 0
+/// Why a service whose redeployments came to nothing is not redeployed for ever.
+fn in_vain(case: &Case<'_>, memory: &Memory) -> Option<String> {
+    let ended = |end| of_this(case, memory).filter(move |operation| operation.end == Some(end));
+    if ended(End::Recovered).count() > 0 {
+        return Some("it was redeployed, and tasks with the old version run all the same".to_owned());
+    }
+    let overtaken = ended(End::Superseded);
+    let last =
+        ended(End::Superseded).max_by_key(|operation| operation.began).and_then(|last| last.said.clone());
+    let last = last.map(|said| format!(": {said}")).unwrap_or_default();
+    // ECS, too, puts another deployment in its place, when it takes one back.
+    (overtaken.count() >= MOST_ATTEMPTS).then(|| {
+        format!(
+            "it was redeployed {MOST_ATTEMPTS} times, and another deployment took its place each time{last}"
+        )
+    })
 }
 
 /// What the newest deployment says, where it is younger than the move.

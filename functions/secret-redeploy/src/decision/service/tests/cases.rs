@@ -259,6 +259,11 @@ fn operations() -> Vec<Rule> {
                 ];
             }),
             own("superseded by a deployment that is older than the move", ended(End::Superseded, None)),
+            with("superseded three times", |truth| {
+                let again = |id: &str, said| Operation { id: id.to_owned(), ..ended(End::Superseded, said) };
+                truth.memory.redeploys =
+                    vec![again("op-3", Some("another deployment")), again("op-2", None), again("op-1", None)];
+            }),
             with("superseded by a deployment that is younger", |truth| {
                 truth.memory.redeploys = vec![ended(End::Superseded, None)];
                 truth.web().deployments = vec![deployment("3", Some(Rollout::Completed), 3)];
