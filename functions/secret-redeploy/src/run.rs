@@ -41,6 +41,12 @@ const SIDE_BY_SIDE: usize = 5;
 /// How soon a step is tried again that another invocation has in hand, or that a throttle stopped.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 
+/// As long may waves follow one another before people hear that services wait whose old value no longer works.
+const WAVES_TAKE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How soon a redeploy is looked at again whose mode is off.
+const WHILE_OFF: SignedDuration = SignedDuration::from_mins(15);
+
 /// How soon a search goes on that had no time left.
 const AT_ONCE: SignedDuration = SignedDuration::from_secs(1);
 
@@ -91,6 +97,12 @@ pub(crate) async fn step(reach: &Reach, id: &str, woken: bool, invocation: &Invo
 async fn go_on(reach: &Reach, redeploy: &mut Redeploy, woken: bool, invocation: &Invocation) -> Result<Seen> {
     let now = invocation.now;
     let secret = observe::secret::describe(&reach.clients.secretsmanager, &redeploy.secret).await?;
+    // It may go on once the mode is back.
+    if secret.as_ref().and_then(|secret| arrival::foreign(secret, &reach.policy))
+        == Some(arrival::Ignored::Off)
+    {
+        return waiting(reach, redeploy, WHILE_OFF, &arrival::Ignored::Off.to_string(), now).await;
+    }
     if let Some(why) = dropped(redeploy, secret.as_ref(), reach) {
         redeploy.phase = Phase::Dropped;
         reach.clients.ledger.record_redeploy(redeploy, now).await?;
@@ -396,7 +408,7 @@ impl Run<'_> {
             let services = self.described(&some).await?;
             let looks = some.iter().filter_map(|index| self.members.get(*index)).map(|member| {
                 let service = services.get(&member.target).cloned();
-                self.look(member.clone(), service)
+                self.look(member.clone(), service, most < usize::MAX)
             });
             let looked = join_all(looks).await;
             let mut stops = false;
@@ -439,8 +451,9 @@ impl Run<'_> {
         Ok(found)
     }
 
-    /// Decides what becomes of one service, and does it.
-    async fn look(&self, mut member: Member, service: Option<Service>) -> Result<Member> {
+    /// Decides what becomes of one service, and does it. What was begun and came to nothing takes its turn in a wave again,
+    /// where freeze and windows are asked.
+    async fn look(&self, mut member: Member, service: Option<Service>, acts: bool) -> Result<Member> {
         let now = self.invocation.now;
         let case = Case {
             redeploy: self.redeploy,
@@ -457,6 +470,11 @@ impl Run<'_> {
             Err(error) => return Err(error),
         };
         let verdict = match verdict {
+            Verdict::Act(_) if !acts => {
+                member.standing = Standing::Queued;
+                "its turn comes again: what was begun came to nothing".clone_into(&mut member.why);
+                return Ok(member);
+            }
             Verdict::Act(plan) => {
                 self.begins(&member, &plan, now).await?;
                 match act::redeploy(self.reach, self.redeploy, &member.target, &plan, now).await? {
@@ -558,13 +576,16 @@ async fn tell_of_the_wait(
     why: &str,
     now: Timestamp,
 ) -> Result<()> {
-    if redeploy.told || members.iter().any(|member| member.standing == Standing::Moving) {
+    // Waves follow one another; only where one takes long do those that come after it wait for something.
+    let moves = members.iter().any(|member| member.standing == Standing::Moving);
+    if redeploy.told || (moves && now < later(redeploy.began, WAVES_TAKE)) {
         return Ok(());
     }
     let Some(notice) = tell::waits(redeploy, members, secret, why, &reach.policy) else {
         return Ok(());
     };
     let known = reach.clients.ledger.incident(&notice.incident).await?;
+    let notice = notice.following(known.as_ref().map_or(0, |known| known.revision));
     publish(reach, &notice).await?;
     record_told(reach, &notice, known, redeploy.moved, now).await?;
     redeploy.told = true;
@@ -589,7 +610,9 @@ async fn finish(
         redeploy.ended = Some(ended);
         clients.ledger.record_redeploy(redeploy, now).await?;
     }
-    let back = put_back::decide(redeploy, members, secret, reach.policy.rules.redeploy.put_back);
+    let rotation = clients.ledger.rotation(&redeploy.secret).await?;
+    let wanted = reach.policy.rules.redeploy.put_back;
+    let back = put_back::decide(redeploy, members, secret, rotation.as_ref(), wanted);
     let mut failure = None;
     if let PutBack::Helps { do_it: false, .. } = &back {
         redeploy.put_back = None;
@@ -610,8 +633,7 @@ async fn finish(
     }
     let settled = phase == Phase::Done && redeploy.unread == 0 && waves::is_settled(members);
     // Only a version that our own hook rotated in has anything to settle.
-    let waits =
-        sweep::is_unsettled(clients.ledger.rotation(&redeploy.secret).await?.as_ref(), &redeploy.version);
+    let waits = sweep::is_unsettled(rotation.as_ref(), &redeploy.version);
     if settled && waits {
         let settlement =
             Settlement::Settle { secret: redeploy.secret.clone(), version: redeploy.version.clone() };

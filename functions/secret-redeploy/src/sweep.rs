@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::error::Class;
 use shared::id;
 use shared::lambda::Invocation;
 use shared::ledger::redeploy::{Cause, Label, Member, Phase, Redeploy};
@@ -240,7 +241,13 @@ async fn stale(
             waits_since: None,
             even_if_fresh: false,
         };
-        match run::conclude(reach, &case, &service.target, Some(service.clone()), now).await? {
+        let verdict = match run::conclude(reach, &case, &service.target, Some(service.clone()), now).await {
+            Ok(verdict) => verdict,
+            // One service that cannot be looked at must not hide the others; its own redeploy tells of it.
+            Err(error) if error.class() == Class::Permanent => continue,
+            Err(error) => return Err(error),
+        };
+        match verdict {
             Verdict::Act(_) | Verdict::Propose(_) | Verdict::Defer { .. } => {
                 stale.push(service.target.to_string());
             }

@@ -153,6 +153,10 @@ pub(crate) fn ended(story: &Story<'_>, known: Option<&Incident>, policy: &Policy
         notice.fact("Took", took);
     }
     notice.fact("Redeploy", &redeploy.id);
+    if redeploy.unread > 0 {
+        let what = "task definitions that services run and ECS no longer describes: whether they name it, nobody knows";
+        notice.fact("Not looked at", format!("{} {what}", redeploy.unread));
+    }
     list(&mut notice, "Failed", members.iter().filter(|member| member.standing == Standing::Failed), true);
     list(&mut notice, "Redeployed", members.iter().filter(|member| was_redeployed(member)), false);
     let fresh = members.iter().filter(|member| member.standing == Standing::Fresh && !was_redeployed(member));

@@ -107,7 +107,7 @@ impl Acting<'_> {
 
     /// That the server lets in what was just set.
     async fn prove(&self, facts: &mut Facts, proof: &Access) -> Result<()> {
-        let login = server::login(proof, (self.left)()).await?;
+        let login = server::login(proof, false, (self.left)()).await?;
         let is_in = login.is_in();
         facts.logins.insert(Which::Pending, login);
         if is_in {

@@ -12,7 +12,7 @@ use shared::{Error, Result};
 use crate::Clients;
 use crate::decision::{Question, Source};
 use crate::document::Document;
-use crate::facts::{Facts, Group, Secret, User};
+use crate::facts::{Facts, Group, Secret, User, Which};
 use crate::server;
 
 /// Finds out what the decision asks, and adds it to the facts.
@@ -33,7 +33,7 @@ pub(crate) async fn answer(
         }
         Question::Overlap => facts.overlap = Some(clients.ledger.overlap(facts.work.secret()).await?),
         Question::Login(which, access) => {
-            let login = server::login(&access, left).await?;
+            let login = server::login(&access, which == Which::Superuser, left).await?;
             facts.logins.insert(which, login);
         }
         Question::User(id) => facts.user = Some(user(clients, &id).await?),

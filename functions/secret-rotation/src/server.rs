@@ -44,10 +44,10 @@ impl Failure {
 ///
 /// # Errors
 /// What kept this from being found out.
-pub(crate) async fn login(access: &Access, left: Duration) -> Result<Login> {
+pub(crate) async fn login(access: &Access, is_superuser: bool, left: Duration) -> Result<Login> {
     let tried = within(left, async {
         match &access.server {
-            Server::Postgres { database } => postgres::login(access, database).await,
+            Server::Postgres { database } => postgres::login(access, database, is_superuser).await,
             Server::Valkey => valkey::login(access).await,
         }
     });

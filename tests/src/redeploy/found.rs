@@ -87,7 +87,7 @@ async fn spellings(stage: &Stage) -> anyhow::Result<()> {
         scene.expect(name, Standing::Fresh, "").await?;
     }
     scene.expect("prod/pinned", Standing::Skipped, &format!("it asks for version {old}")).await?;
-    scene.expect("prod/older", Standing::Deferred, "which began before the secret changed").await?;
+    scene.expect("prod/older", Standing::Deferred, "is under way").await?;
     let places = |name: &str| members[name].uses.join(", ");
     ensure!(places("prod/log").contains("log options"), "{}", places("prod/log"));
     ensure!(places("prod/key").contains("(key password)"), "{}", places("prod/key"));

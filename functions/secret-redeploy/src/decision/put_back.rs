@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 use shared::ledger::redeploy::{Member, Redeploy, Standing};
+use shared::ledger::rotation::{Rotation, State};
 use shared::policy::PutBack;
 use shared::strategy::Strategy;
 
@@ -16,6 +17,9 @@ use crate::facts::Secret;
 
 /// The label that Secrets Manager leaves on the version before.
 const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// The label of a version that is being rotated in.
+const PENDING: &str = "AWSPENDING";
 
 /// Whether the label is put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +50,12 @@ pub enum No {
     OldIsGone,
     /// With this strategy the next rotation would take away what the label is put back to.
     TwoTokens,
+    /// The label was put back to this version: the other one was found unusable.
+    PutBackBefore,
+    /// Another rotation has begun.
+    Rotating,
+    /// The version was not rotated in by the hook.
+    NotOurs,
     /// Some services run with the new value.
     Usable,
     /// Nothing failed.
@@ -62,6 +72,9 @@ impl fmt::Display for No {
             Self::NoPrevious => "no version carries AWSPREVIOUS",
             Self::OldIsGone => "the secret's strategy does not keep the old value usable, so putting the label back would help nobody",
             Self::TwoTokens => "the next rotation of an AUTH token would take the older one away",
+            Self::PutBackBefore => "it was put back to this version before",
+            Self::Rotating => "another rotation has begun, which may have taken the old value away",
+            Self::NotOurs => "the hook did not rotate this version in, so nothing says that the old value still works",
             Self::Usable => "other services run with the new value, so it is usable",
             Self::NothingFailed => "nothing failed",
             Self::NotTried => "no service was deployed with the new value, so nothing speaks against it",
@@ -70,7 +83,13 @@ impl fmt::Display for No {
 }
 
 /// Whether the label is put back.
-pub fn decide(redeploy: &Redeploy, members: &[Member], secret: &Secret, policy: PutBack) -> Verdict {
+pub fn decide(
+    redeploy: &Redeploy,
+    members: &[Member],
+    secret: &Secret,
+    rotation: Option<&Rotation>,
+    policy: PutBack,
+) -> Verdict {
     let no = |why| Verdict::No(why);
     let any = |standing| members.iter().any(|member| member.standing == standing);
     if !any(Standing::Failed) {
@@ -93,6 +112,21 @@ pub fn decide(redeploy: &Redeploy, members: &[Member], secret: &Secret, policy: 
     let Some(to) = secret.version(PREVIOUS) else {
         return no(No::NoPrevious);
     };
+    // What is put back once is not put forth again.
+    if redeploy.holds_before.is_some() {
+        return no(No::PutBackBefore);
+    }
+    // The next rotation may have taken the value before away already.
+    if secret.version(PENDING).is_some_and(|pending| pending != redeploy.version) {
+        return no(No::Rotating);
+    }
+    // Only of a version that our own hook rotated in is it known that the one before still works.
+    let ours = rotation.is_some_and(|rotation| {
+        rotation.version == redeploy.version && matches!(rotation.state, State::Rotated | State::Settled)
+    });
+    if !ours && matches!(secret.strategy(), Some(Strategy::PostgresAlternating | Strategy::ValkeyUser)) {
+        return no(No::NotOurs);
+    }
     match secret.strategy() {
         Some(Strategy::PostgresAlternating | Strategy::ValkeyUser) => {
             Verdict::Helps { to: to.to_owned(), do_it: policy == PutBack::WhenSafe }

@@ -36,6 +36,9 @@ const SELDOM: SignedDuration = SignedDuration::from_mins(15);
 const ROLLING: SignedDuration = SignedDuration::from_mins(60);
 const SHIFTED: SignedDuration = SignedDuration::from_hours(26);
 
+/// As long is a deployment of somebody else followed as if it were the wave's own.
+const RIDDEN: SignedDuration = SignedDuration::from_hours(1);
+
 /// As often is a service redeployed whose deployment is overtaken before all its tasks have the new version.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -176,7 +179,7 @@ fn settle(case: &Case<'_>, facts: &Facts, policy: &Policy, now: Timestamp) -> As
         return skip(why);
     }
     let memory = facts.memory.as_ref().ok_or(Question::Memory)?;
-    if let Some(verdict) = began_before(case, service, memory) {
+    if let Some(verdict) = began_before(case, service, memory, now) {
         return Ok(verdict);
     }
     if let Some(verdict) = newest(case, service, memory, policy, now) {
@@ -307,7 +310,7 @@ fn uses(case: &Case<'_>, redeploying: Redeploying) -> Option<Skipped> {
 }
 
 /// What became of the operation of this redeploy, if there is one.
-fn began_before(case: &Case<'_>, service: &Service, memory: &Memory) -> Option<Verdict> {
+fn began_before(case: &Case<'_>, service: &Service, memory: &Memory, now: Timestamp) -> Option<Verdict> {
     let own = of_this(case, memory).next()?;
     match own.end {
         Some(End::Failed | End::Unhealed | End::Refused) => {
@@ -323,6 +326,11 @@ fn began_before(case: &Case<'_>, service: &Service, memory: &Memory) -> Option<V
                     .filter(|primary| after(primary.created_at))
                     .map(|primary| primary.id.clone())
             })?;
+            // deployment-watch closes it at its deadline; where its timer is lost, nobody does.
+            if later(own.deadline, RIDDEN) <= now {
+                let said = format!("nothing was heard of the deployment {made} long after its deadline");
+                return Some(Verdict::Failed { said });
+            }
             Some(Verdict::Ride { deployment: made, operation: Some(own.id.clone()) })
         }
     }
@@ -396,6 +404,12 @@ fn newest(
     }
     let ours =
         memory.all().find(|operation| operation.end.is_none() && operation.deployment.as_ref() == Some(&id));
+    // Somebody else's may never end, and must not keep the next wave from beginning for ever.
+    let began = service.primary().and_then(|primary| primary.created_at);
+    if ours.is_none() && began.is_some_and(|began| later(began, RIDDEN) <= now) {
+        let why = Deferred::UnderWay { deployment: id };
+        return Some(wait(case, policy, why, again(case, now), now));
+    }
     Some(Verdict::Ride { deployment: id, operation: ours.map(|operation| operation.id.clone()) })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use postgres_protocol::password::scram_sha_256;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -22,8 +22,9 @@ const CONNECT: Duration = Duration::from_secs(4);
 type Tried<T> = Result<T, Failure>;
 
 /// Logs in and reads.
-pub(crate) async fn login(access: &Access, database: &str) -> Tried<Login> {
-    let client = connect(access, database).await?;
+pub(crate) async fn login(access: &Access, database: &str, is_superuser: bool) -> Tried<Login> {
+    let binding = if is_superuser { ChannelBinding::Require } else { ChannelBinding::Prefer };
+    let client = connect(access, database, binding).await?;
     let rows = rows(&client, "SELECT session_user::text, current_user::text, now()::text").await?;
     let row = rows.first().ok_or_else(|| Failure::Broken("answers a query with nothing".to_owned()))?;
     Ok(Login::In { user: column(row, 0), acts_as: column(row, 1) })
@@ -31,7 +32,7 @@ pub(crate) async fn login(access: &Access, database: &str) -> Tried<Login> {
 
 /// Sets the user's own password.
 pub(crate) async fn set_password(session: &Access, database: &str, proof: &Access) -> Tried<()> {
-    let client = connect(session, database).await?;
+    let client = connect(session, database, ChannelBinding::Prefer).await?;
     let user = escape_identifier(proof.user.as_deref().unwrap_or_default());
     execute(&client, &format!("ALTER ROLE {user} PASSWORD {}", verifier(proof))).await
 }
@@ -44,7 +45,8 @@ pub(crate) async fn alternate(
     pair: &Pair,
     proof: &Access,
 ) -> Tried<Vec<String>> {
-    let client = connect(session, database).await?;
+    // Where the secret leads to a server of somebody else's, that must not get the superuser's password in clear text.
+    let client = connect(session, database, ChannelBinding::Require).await?;
     let next = proof.user.as_deref().unwrap_or_default();
     let Some(base) = role(&client, &pair.base).await? else {
         return Err(Failure::Broken(format!("has no role {:?}", pair.base)));
@@ -79,7 +81,7 @@ pub(crate) async fn alternate(
     Ok(lacking)
 }
 
-async fn connect(access: &Access, database: &str) -> Tried<Client> {
+async fn connect(access: &Access, database: &str, binding: ChannelBinding) -> Tried<Client> {
     let config = tls::postgres()?;
     let mut to = Config::new();
     to.host(&access.host)
@@ -89,7 +91,8 @@ async fn connect(access: &Access, database: &str) -> Tried<Client> {
         .dbname(database)
         .application_name("watchkeeper")
         .connect_timeout(CONNECT)
-        .ssl_mode(SslMode::Require);
+        .ssl_mode(SslMode::Require)
+        .channel_binding(binding);
     let (client, connection) =
         to.connect(MakeRustlsConnect::new((*config).clone())).await.map_err(|error| failure(&error))?;
     // It ends when the client is dropped; what goes wrong with it, the client hears.

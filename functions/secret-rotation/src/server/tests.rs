@@ -40,7 +40,7 @@ where
     let port = listener.local_addr().unwrap().port();
     let asked = access(server, port);
     let meeting = async { meet(listener.accept().await.unwrap().0).await };
-    tokio::join!(login(&asked, Duration::from_secs(5)), meeting)
+    tokio::join!(login(&asked, false, Duration::from_secs(5)), meeting)
 }
 
 async fn stranger(tcp: TcpStream) -> Vec<u8> {
@@ -113,7 +113,7 @@ async fn a_server_that_is_away_passes() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     for server in [Server::Valkey, postgres_server()] {
-        let error = login(&access(server, port), Duration::from_secs(5)).await.unwrap_err();
+        let error = login(&access(server, port), false, Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.class(), Class::Transient);
         assert!(error.to_string().contains("could not be reached"), "{error}");
         assert!(error.to_string().contains("refused"), "it says why: {error}");
@@ -125,7 +125,7 @@ async fn no_server_is_waited_for_beyond_the_invocation() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     for (server, left) in [(Server::Valkey, 50), (postgres_server(), 50), (Server::Valkey, 0)] {
-        let error = login(&access(server, port), Duration::from_millis(left)).await.unwrap_err();
+        let error = login(&access(server, port), false, Duration::from_millis(left)).await.unwrap_err();
         assert_eq!(error.class(), Class::Transient, "{error}");
     }
 }

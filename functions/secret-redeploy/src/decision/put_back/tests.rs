@@ -3,15 +3,50 @@ use crate::cases::{NEW, OLD, begun, member, redeploy, rotated_by, secret};
 
 #[track_caller]
 fn check(redeploy: &Redeploy, members: &[Member], secret: &Secret, expected: &Verdict) {
-    let verdict = decide(redeploy, members, secret, PutBack::WhenSafe);
+    let verdict = decide(redeploy, members, secret, Some(&rotation(State::Rotated)), PutBack::WhenSafe);
     assert_eq!(&verdict, expected);
     // What the policy says changes what is done, not what would help.
-    match (decide(redeploy, members, secret, PutBack::Never), verdict) {
+    match (decide(redeploy, members, secret, Some(&rotation(State::Rotated)), PutBack::Never), verdict) {
         (Verdict::Helps { to, do_it: false }, Verdict::Helps { to: same, do_it: true }) => {
             assert_eq!(to, same);
         }
         (no, same) => assert_eq!(no, same),
     }
+}
+
+fn rotation(state: State) -> Rotation {
+    Rotation {
+        secret: crate::cases::SECRET.to_owned(),
+        version: NEW.to_owned(),
+        previous: Some(OLD.to_owned()),
+        strategy: Strategy::PostgresAlternating,
+        step: "finishSecret".to_owned(),
+        state,
+        said: String::new(),
+        exposed: None,
+        at: crate::cases::at(0),
+    }
+}
+
+#[test]
+fn only_what_the_hook_rotated_in_last_and_nobody_rotates_again_is_put_back() {
+    let alternating = rotated_by("postgres-alternating");
+    let verdict = |redeploy: &Redeploy, secret: &Secret, rotation: Option<Rotation>| {
+        decide(redeploy, &failed(), secret, rotation.as_ref(), PutBack::WhenSafe)
+    };
+    assert_eq!(verdict(&redeploy(), &alternating, Some(rotation(State::Settled))), helps());
+    for unknown in [
+        None,
+        Some(rotation(State::Failed)),
+        Some(Rotation { version: OLD.to_owned(), ..rotation(State::Rotated) }),
+    ] {
+        assert_eq!(verdict(&redeploy(), &alternating, unknown), Verdict::No(No::NotOurs));
+    }
+    let mut rotating = alternating.clone();
+    rotating.stages.insert("third".to_owned(), vec!["AWSPENDING".to_owned()]);
+    assert_eq!(verdict(&redeploy(), &rotating, Some(rotation(State::Rotated))), Verdict::No(No::Rotating));
+    let back = Redeploy { holds_before: Some(crate::cases::at(0)), ..redeploy() };
+    assert_eq!(verdict(&back, &alternating, Some(rotation(State::Rotated))), Verdict::No(No::PutBackBefore));
 }
 
 fn failed() -> Vec<Member> {

@@ -193,7 +193,7 @@ impl fmt::Display for Deferred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnderWay { deployment } => {
-                write!(f, "the deployment {deployment}, which began before the secret changed, is under way")
+                write!(f, "the deployment {deployment} is under way, which is not ours")
             }
             Self::RollingBack { operation } => write!(f, "it is being rolled back (operation {operation})"),
             Self::Broken { deployment } => {
