@@ -24,6 +24,8 @@ pub(crate) struct App {
     secrets: SecretsManager,
     secret: String,
     reading: watch::Sender<Value>,
+    /// How many connections were asked for.
+    begun: Arc<AtomicUsize>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
     task: JoinHandle<()>,
 }
@@ -41,9 +43,10 @@ impl App {
     /// Starts with what the secret holds now.
     pub(crate) fn start(secrets: &SecretsManager, secret: &str, door: Door) -> anyhow::Result<Self> {
         let reading = watch::Sender::new(secrets.json(secret, CURRENT)?);
-        let attempts = Arc::default();
-        let task = tokio::spawn(connect_again_and_again(door, reading.subscribe(), Arc::clone(&attempts)));
-        Ok(Self { secrets: secrets.clone(), secret: secret.to_owned(), reading, attempts, task })
+        let (begun, attempts) = (Arc::default(), Arc::default());
+        let counted = (Arc::clone(&begun), Arc::clone(&attempts));
+        let task = tokio::spawn(connect_again_and_again(door, reading.subscribe(), counted));
+        Ok(Self { secrets: secrets.clone(), secret: secret.to_owned(), reading, begun, attempts, task })
     }
 
     /// Starts anew, as after a redeploy, with what the secret holds now; the moment at which it did.
@@ -57,12 +60,14 @@ impl App {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until it connected, or tried to, so often from now on.
+    /// Waits until it connected, or tried to, so often from now on, and until whatever was on its way before has ended.
     pub(crate) async fn connects(&self, times: usize) -> anyhow::Result<()> {
         let from = Instant::now();
+        let before = self.begun.load(Ordering::SeqCst);
         let done = local::deployment::until(PATIENCE, async || {
-            let since = self.attempts().iter().filter(|attempt| attempt.began >= from).count();
-            Ok((since >= times).then_some(()))
+            let attempts = self.attempts();
+            let since = attempts.iter().filter(|attempt| attempt.began >= from).count();
+            Ok((since >= times && attempts.len() - since >= before).then_some(()))
         });
         ensure!(done.await?.is_some(), "the client stands still");
         Ok(())
@@ -93,7 +98,7 @@ impl Drop for App {
 async fn connect_again_and_again(
     door: Door,
     reading: watch::Receiver<Value>,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
+    (begun, attempts): (Arc<AtomicUsize>, Arc<Mutex<Vec<Attempt>>>),
 ) {
     let under_way = Arc::new(AtomicUsize::new(0));
     let mut tick = tokio::time::interval(EVERY);
@@ -106,8 +111,9 @@ async fn connect_again_and_again(
         under_way.fetch_add(1, Ordering::SeqCst);
         let (door, value) = (door.clone(), reading.borrow().clone());
         let (attempts, under_way) = (Arc::clone(&attempts), Arc::clone(&under_way));
+        let began = Instant::now();
+        begun.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
-            let began = Instant::now();
             let failed = door.enter(&value).await.err().map(|error| format!("{error:#}"));
             let attempt = Attempt { began, ended: Instant::now(), failed };
             attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);

@@ -80,7 +80,7 @@ async fn token(stage: &Stage) -> anyhow::Result<()> {
         // The message can come twice.
         expect_settled(&scene.settle(&hook).await?)?;
     }
-    let opened = app.expect_all(8 * A_WHILE)?;
+    let opened = app.expect_all(7 * A_WHILE)?;
     measured(&format!(
         "valkey-auth-token: 0 of {opened} connections lost in two rotations and two settlements"
     ));
