@@ -170,8 +170,18 @@ async fn missed(
             }
         }
         if let Some(again) = stale(reach, secret, redeploy, &members, dependants, invocation).await? {
-            crate::open(reach, &again, label, Duration::ZERO, now).await?;
-            swept.missed.push(secret.name.clone());
+            match ledger.redeploy(&again.id).await? {
+                None => {
+                    crate::open(reach, &again, label, Duration::ZERO, now).await?;
+                    swept.missed.push(secret.name.clone());
+                }
+                // It has a message of its own, which comes again until it is over.
+                Some(known) if !sweep::is_lost(&known, now) => {}
+                Some(known) => {
+                    crate::begin(reach, &known, Duration::ZERO, now).await?;
+                    swept.resumed.push(secret.name.clone());
+                }
+            }
         }
     }
     Ok(dependants.is_some())

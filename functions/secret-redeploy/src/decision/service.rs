@@ -371,7 +371,7 @@ fn newest(
         return None;
     }
     let after = |at: Option<Timestamp>| at.is_some_and(|at| case.redeploy.moved < at);
-    let (id, done) = match service.controller {
+    let (id, began, done) = match service.controller {
         Controller::Ecs => {
             let primary = service.primary().filter(|primary| after(primary.created_at))?;
             let done = match primary.rollout {
@@ -384,7 +384,7 @@ fn newest(
                 }
                 None => service.desired <= service.running && service.deployments.len() == 1,
             };
-            (primary.id.clone(), done)
+            (primary.id.clone(), primary.created_at, done)
         }
         Controller::CodeDeploy | Controller::External => {
             let newest = service
@@ -392,7 +392,8 @@ fn newest(
                 .iter()
                 .max_by_key(|set| set.created_at)
                 .filter(|set| after(set.created_at))?;
-            (newest.id.clone(), newest.primary && newest.steady && service.task_sets.len() == 1)
+            let done = newest.primary && newest.steady && service.task_sets.len() == 1;
+            (newest.id.clone(), newest.created_at, done)
         }
     };
     if done {
@@ -405,7 +406,6 @@ fn newest(
     let ours =
         memory.all().find(|operation| operation.end.is_none() && operation.deployment.as_ref() == Some(&id));
     // Somebody else's may never end, and must not keep the next wave from beginning for ever.
-    let began = service.primary().and_then(|primary| primary.created_at);
     if ours.is_none() && began.is_some_and(|began| later(began, RIDDEN) <= now) {
         let why = Deferred::UnderWay { deployment: id };
         return Some(wait(case, policy, why, again(case, now), now));

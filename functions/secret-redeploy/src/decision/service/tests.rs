@@ -301,6 +301,37 @@ fn an_operation_is_the_same_until_it_has_ended() {
     assert_ne!(id(&other), id(&first));
 }
 
+#[test]
+fn a_deployment_that_nobody_ends_is_not_followed_for_ever() {
+    let mut foreign = truth();
+    foreign.web().deployments = vec![deployment("3", Some(Rollout::InProgress), 1)];
+    let mut set = truth();
+    set.web().controller = Controller::CodeDeploy;
+    set.web().deployments.clear();
+    set.web().task_sets = vec![TaskSet {
+        id: "green".to_owned(),
+        primary: false,
+        task_definition: td("web", 7),
+        created_at: Some(at(1)),
+        steady: false,
+    }];
+    for mut truth in [foreign, set] {
+        truth.now = at(60);
+        assert!(matches!(truth.verdict(), Verdict::Ride { operation: None, .. }), "{truth:?}");
+        truth.now = at(61);
+        assert!(
+            matches!(truth.verdict(), Verdict::Defer { why: Deferred::UnderWay { .. }, .. }),
+            "{truth:?}"
+        );
+    }
+    let mut own = truth();
+    own.memory.redeploys = vec![Operation { end: None, deadline: at(60), ..operation() }];
+    own.now = at(119);
+    assert!(matches!(own.verdict(), Verdict::Ride { operation: Some(_), .. }), "{own:?}");
+    own.now = at(120);
+    assert!(matches!(own.verdict(), Verdict::Failed { .. }), "{own:?}");
+}
+
 #[track_caller]
 fn check_has_it(change: impl Fn(&mut Truth), expected: bool) {
     let mut truth = truth();

@@ -157,7 +157,7 @@ impl fmt::Display for Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deferred {
-    /// A deployment that began before the secret changed.
+    /// A deployment that began before the secret changed, or somebody else's that takes too long to be followed.
     UnderWay {
         /// Its id.
         deployment: String,
