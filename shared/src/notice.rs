@@ -3,7 +3,9 @@
 //! Its JSON is a contract between the functions and with whoever else publishes to the topic: [`SCHEMA`] names the
 //! version. A reader on any channel can tell what happened, what Watchkeeper did, and what is left to do.
 
-use std::collections::HashMap;
+pub mod deployment;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Call;
 use crate::{Error, Result, id};
+
+pub use deployment::{Deployment, DeploymentMessage, Health, Status};
 
 /// The version of the contract; the `schema` field of every notice.
 pub const SCHEMA: &str = "watchkeeper.notice/1";
@@ -63,6 +67,15 @@ pub struct Notice {
     pub links: Vec<Link>,
     /// When the change happened.
     pub time: Timestamp,
+    /// When the incident began, where the publisher knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// What routes and groups may match beside the fields above, such as `service` or `team`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The deployment that it tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
 }
 
 /// The contract's version, checked when a notice is read.
@@ -210,6 +223,9 @@ impl Notice {
             next_steps: Vec::new(),
             links: Vec::new(),
             time,
+            started: None,
+            labels: BTreeMap::new(),
+            deployment: None,
         }
     }
 
@@ -219,6 +235,41 @@ impl Notice {
         self.revision = self.revision.max(revision.saturating_add(1));
         self.id = id::of(&[&self.incident, &self.revision.to_string(), self.state.as_str()]);
         self
+    }
+
+    /// All that a route, a silence or a group can match: the labels, and under names of our own, which win over them,
+    /// `severity`, `state`, `source`, `environment`, `kind` (`deployment`, or the kind of the subject), `subject` (its
+    /// id) and `incident`. A notice about an ECS service, or a deployment of one, that has no label `service` gets its
+    /// name, without the cluster.
+    pub fn matched(&self) -> BTreeMap<String, String> {
+        let kind = if self.deployment.is_some() { "deployment" } else { &self.subject.kind };
+        let own = [
+            ("severity", self.severity.as_str()),
+            ("state", self.state.as_str()),
+            ("source", &self.source),
+            ("environment", &self.environment),
+            ("kind", kind),
+            ("subject", &self.subject.id),
+            ("incident", &self.incident),
+        ];
+        let mut matched = self.labels.clone();
+        let service = match &self.deployment {
+            Some(deployment) => Some(deployment.service.as_str()),
+            None => Some(self.subject.id.as_str()).filter(|_| self.subject.kind == "ecs-service"),
+        };
+        if let Some(name) =
+            service.and_then(|service| service.rsplit('/').next()).filter(|name| !name.is_empty())
+        {
+            matched.entry("service".to_owned()).or_insert_with(|| name.to_owned());
+        }
+        matched.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        matched
+    }
+
+    /// Gives the notice another state, and the id that goes with it.
+    pub fn becomes(&mut self, state: State) {
+        self.state = state;
+        self.id = id::of(&[&self.incident, &self.revision.to_string(), state.as_str()]);
     }
 
     /// Adds a fact; a value longer than 2,000 characters is cut, and says so.

@@ -20,6 +20,17 @@ pub const ROLLBACK: &str = "watchkeeper:rollback";
 /// On a service: how it takes part in redeploys after a secret changed, see [`Redeploying`].
 pub const REDEPLOY: &str = "watchkeeper:redeploy";
 
+/// On a service or a task definition: the full hash of the commit that is deployed.
+pub const COMMIT: &str = "watchkeeper:commit";
+/// On a service or a task definition: the branch or tag that it was built from.
+pub const BRANCH: &str = "watchkeeper:branch";
+/// On a service or a task definition: who made the change.
+pub const AUTHOR: &str = "watchkeeper:author";
+/// On a service or a task definition: the repository, `owner/name`.
+pub const REPOSITORY: &str = "watchkeeper:repository";
+/// On a service or a task definition: the `https` address of the workflow's run.
+pub const WORKFLOW: &str = "watchkeeper:workflow";
+
 /// How a service takes part in redeploys after a secret changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]

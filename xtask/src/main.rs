@@ -38,7 +38,7 @@ enum Task {
     Test(test::Args),
     /// Measure the functions as the platform would run them.
     Bench(bench::Args),
-    /// Write the JSON Schema of the policy, policy.schema.json, from its types.
+    /// Write the JSON Schemas policy.schema.json and deployment.schema.json from their types.
     Schema,
     /// What holds a kept local AWS; started by the others.
     #[command(hide = true, subcommand)]

@@ -1,17 +1,22 @@
-//! The JSON Schema of the policy, as a file that editors and checks can use.
+//! The JSON Schemas of what people write, as files that editors and checks can use.
 
 use anyhow::Context;
 use local::place;
 
 use crate::say;
 
-const FILE: &str = "policy.schema.json";
+const POLICY: &str = "policy.schema.json";
+const DEPLOYMENT: &str = "deployment.schema.json";
 
-/// Writes the schema from the types.
+/// Writes the schemas from the types.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(&shared::policy::schema())?;
-    text.push('\n');
-    std::fs::write(place::root().join(FILE), text).with_context(|| format!("cannot write {FILE}"))?;
-    say::line(&format!("{FILE} is written."));
+    let schemas =
+        [(POLICY, shared::policy::schema()), (DEPLOYMENT, shared::notice::deployment::message_schema())];
+    for (file, schema) in schemas {
+        let mut text = serde_json::to_string_pretty(&schema)?;
+        text.push('\n');
+        std::fs::write(place::root().join(file), text).with_context(|| format!("cannot write {file}"))?;
+        say::line(&format!("{file} is written."));
+    }
     Ok(())
 }

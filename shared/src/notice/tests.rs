@@ -264,3 +264,19 @@ fn a_subject_is_one_printable_line_of_fewer_than_100_characters() {
     check_subject(&"x".repeat(99), &"x".repeat(99));
     check_subject(&"ß".repeat(500), &"?".repeat(99));
 }
+
+#[test]
+fn a_notice_about_a_service_can_be_matched_by_its_name() {
+    let of = |kind: &str, id: &str| {
+        let subject = Subject { kind: kind.to_owned(), id: id.to_owned(), arn: None };
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        Notice::new("i", State::Firing, Severity::Sev2, subject, "t", now)
+    };
+    let service = |notice: &Notice| notice.matched().get("service").cloned();
+    assert_eq!(service(&of("ecs-service", "prod/web")).as_deref(), Some("web"));
+    assert_eq!(service(&of("ecs-service", "web")).as_deref(), Some("web"));
+    assert_eq!(service(&of("alarm", "prod/web")), None);
+    let mut labelled = of("ecs-service", "prod/web");
+    labelled.labels.insert("service".to_owned(), "shop".to_owned());
+    assert_eq!(service(&labelled).as_deref(), Some("shop"));
+}
