@@ -5,12 +5,16 @@
 //! is an error that names the line and the field: a policy that is half understood must not be acted on.
 //! `policy.example.yaml` shows every field; `policy.schema.json` is generated from these types.
 
+mod deployments;
 mod freeze;
+pub mod notify;
 mod read;
 mod redeploy;
 mod window;
 
+pub use deployments::Deployments;
 pub use freeze::{Freeze, Frozen};
+pub use notify::Notify;
 pub use redeploy::{MovedImage, PutBack, Redeploy, Waves};
 pub use window::{Day, TimeOfDay, Window};
 
@@ -50,6 +54,10 @@ pub struct Policy {
     pub rollback: Rollback,
     /// When and how services are redeployed after a secret changed.
     pub redeploy: Redeploy,
+    /// Which deployments people are told of.
+    pub deployments: Deployments,
+    /// Who is told what, where and when.
+    pub notify: Notify,
 }
 
 /// When and how a deployment is rolled back.

@@ -6,19 +6,129 @@ use std::fmt;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DAY, Policy, ScaledToZero};
+use super::{DAY, Policy, ScaledToZero, notify};
 
 /// The policy, or what is wrong with it: `line 7: rollback.cooldown: …`.
 pub(super) fn document(text: &str) -> Result<Policy, String> {
-    serde_norway::from_str(text).map_err(|error| {
-        let Some(place) = error.location() else { return error.to_string() };
-        let said = error.to_string();
-        let mark = format!(" at line {} column {}", place.line(), place.column());
-        format!("line {}: {}", place.line(), said.strip_suffix(&mark).unwrap_or(&said))
-    })
+    let policy: Policy = serde_norway::from_str(text).map_err(|error| told(&error))?;
+    match notify::problem(&policy.notify) {
+        None => Ok(policy),
+        Some((path, wrong)) => Err(place(text, &path, &wrong)),
+    }
+}
+
+fn told(error: &serde_norway::Error) -> String {
+    let Some(place) = error.location() else { return error.to_string() };
+    let said = error.to_string();
+    let mark = format!(" at line {} column {}", place.line(), place.column());
+    format!("line {}: {}", place.line(), said.strip_suffix(&mark).unwrap_or(&said))
+}
+
+/// One step of the way to a value in the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The field, or the key of a mapping.
+    Field(String),
+    /// The item of a list.
+    Item(usize),
+}
+
+impl From<&str> for Step {
+    fn from(name: &str) -> Self {
+        Self::Field(name.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(place: usize) -> Self {
+        Self::Item(place)
+    }
+}
+
+/// What is wrong with the value at the end of this path, with its line. Only the reader knows lines, so the document is
+/// read again, up to the value, which is then refused.
+fn place(text: &str, path: &[Step], wrong: &str) -> String {
+    let refused = Way { path, wrong }.deserialize(serde_norway::Deserializer::from_str(text));
+    match refused {
+        Err(error) if error.location().is_some() => told(&error),
+        // A value that is not written has no line.
+        Ok(()) | Err(_) => {
+            let shown = path.iter().map(|step| match step {
+                Step::Field(name) => format!(".{name}"),
+                Step::Item(place) => format!("[{place}]"),
+            });
+            format!("{}: {wrong}", shown.collect::<String>().trim_start_matches('.'))
+        }
+    }
+}
+
+struct Way<'a> {
+    path: &'a [Step],
+    wrong: &'a str,
+}
+
+impl<'de> DeserializeSeed<'de> for Way<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl Way<'_> {
+    fn refuse<E: serde::de::Error>(&self) -> Result<(), E> {
+        Err(E::custom(self.wrong))
+    }
+}
+
+impl<'de> Visitor<'de> for Way<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document that was read before")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((next, path)) = self.path.split_first() else { return self.refuse() };
+        while let Some(key) = map.next_key::<String>()? {
+            if *next == Step::Field(key) {
+                map.next_value_seed(Way { path, ..self })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Some((next, path)) = self.path.split_first() else { return self.refuse() };
+        for place in 0.. {
+            let found = if *next == Step::Item(place) {
+                list.next_element_seed(Way { path, ..self })?.is_some()
+            } else {
+                list.next_element::<IgnoredAny>()?.is_some()
+            };
+            if !found {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.refuse()
+    }
 }
 
 /// A value that is written as text; `expected` says how.
@@ -65,18 +175,21 @@ impl<const LEAST: i64, const MOST: i64> Lasting<LEAST, MOST> {
         format!("a duration from {least} to {most}, such as 90m or 1h 30m")
     }
 
+    /// The duration, where it is one within the bounds.
+    pub(super) fn parse(text: &str) -> Option<SignedDuration> {
+        let bounds = SignedDuration::from_secs(LEAST)..=SignedDuration::from_secs(MOST);
+        lasting(text).filter(|read| bounds.contains(read))
+    }
+
     pub(super) fn serialize<S: Serializer>(duration: &SignedDuration, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{duration:#}"))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SignedDuration, D::Error> {
-        let bounds = SignedDuration::from_secs(LEAST)..=SignedDuration::from_secs(MOST);
         let expected = Self::expected();
         from.deserialize_str(Text {
             expected: &expected,
-            parse: |text: &str| {
-                lasting(text).filter(|read| bounds.contains(read)).ok_or_else(|| refused(text, &expected))
-            },
+            parse: |text: &str| Self::parse(text).ok_or_else(|| refused(text, &expected)),
         })
     }
 }

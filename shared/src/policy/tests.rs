@@ -452,3 +452,9 @@ fn waves_widen_up_to_their_cap() {
     assert_eq!(sizes(Waves { first: 5, growth: 1, at_most: 3 }), [5, 5, 5, 5, 5, 5]);
     assert_eq!(sizes(Waves { first: 100, growth: 10, at_most: 100 }), [100; 6]);
 }
+
+#[test]
+fn zz_write() {
+    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    std::fs::write("/tmp/plan-rules-schema.json", text).unwrap();
+}

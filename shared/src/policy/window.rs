@@ -79,6 +79,8 @@ pub struct TimeOfDay {
 
 impl TimeOfDay {
     const MIDNIGHT: Self = Self { hour: 24, minute: 0 };
+    /// When people begin to work.
+    pub(super) const NINE: Self = Self { hour: 9, minute: 0 };
 
     /// `HH:MM`; `24:00` is the end of the day.
     fn parse(text: &str) -> Option<Self> {
@@ -90,7 +92,7 @@ impl TimeOfDay {
     }
 
     /// This time of that day.
-    fn on(self, day: Date) -> Option<DateTime> {
+    pub(super) fn on(self, day: Date) -> Option<DateTime> {
         if self == Self::MIDNIGHT {
             return Some(day.tomorrow().ok()?.to_datetime(Time::midnight()));
         }
@@ -148,7 +150,7 @@ impl fmt::Display for Window {
     }
 }
 
-fn from<'de, D: Deserializer<'de>>(from: D) -> Result<TimeOfDay, D::Error> {
+pub(super) fn from<'de, D: Deserializer<'de>>(from: D) -> Result<TimeOfDay, D::Error> {
     read::text(from, "a time from 00:00 to 23:59", |text| {
         TimeOfDay::parse(text).filter(|time| *time < TimeOfDay::MIDNIGHT)
     })
@@ -158,11 +160,11 @@ fn to<'de, D: Deserializer<'de>>(from: D) -> Result<TimeOfDay, D::Error> {
     read::text(from, "a time from 00:00 to 24:00", TimeOfDay::parse)
 }
 
-fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<TimeZone, D::Error> {
+pub(super) fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<TimeZone, D::Error> {
     read::text(from, "a time zone, such as Europe/Berlin or UTC", |text| TimeZone::get(text).ok())
 }
 
-fn zone_name<S: Serializer>(zone: &TimeZone, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn zone_name<S: Serializer>(zone: &TimeZone, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(zone.iana_name().unwrap_or("UTC"))
 }
 
