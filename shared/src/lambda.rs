@@ -8,6 +8,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::config::Env;
 use crate::report::{self, Run};
 use crate::{Error, Report, Result};
 
@@ -38,13 +39,13 @@ impl Invocation {
 /// also answers with its class as `errorType`.
 ///
 /// # Errors
-/// When the Lambda Runtime API is not there or breaks its contract.
+/// When the environment has no name; when the Lambda Runtime API is not there or breaks its contract.
 pub async fn serve<F>(function: &'static str, handle: F) -> Result<(), lambda_runtime::Error>
 where
     F: AsyncFn(Value, Invocation) -> Result<Report>,
 {
-    let warm = Cell::new(false);
-    let (handle, warm) = (&handle, &warm);
+    let (warm, environment) = (Cell::new(false), Env::process().required::<String>("ENVIRONMENT")?);
+    let (handle, warm, environment) = (&handle, &warm, &environment);
     // The raw text is taken, so that an event that is no JSON we can hold is answered by us, with a report.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let cold = !warm.replace(true);
@@ -63,7 +64,8 @@ where
         };
 
         let millis = clock.elapsed().as_secs_f64() * 1_000.0;
-        let run = Run { function, request_id: &context.request_id, cold, began: now, millis };
+        let request_id = &context.request_id;
+        let run = Run { environment, function, request_id, cold, began: now, millis };
         match result {
             Ok(report) => {
                 report::write(&report, &run);

@@ -14,13 +14,17 @@
 //! | `redeploy#<id>` | `state`, `stepping`, `member#<target>` | [`redeploy`]: how far it is, who goes on, its services |
 //! | `definition#<ARN>` | `references` | [`definition`]: the secrets that a task definition refers to |
 //! | `incident#<key>` | `state` | [`incident`]: what people were last told |
+//! | `activity#<environment>` | `<incident>` | [`activity`]: what goes on, and who has it in hand |
+//! | `silences#<environment>` | `<id>` | [`silence`]: what people are not told for a while |
 //!
 //! `expires_at` (seconds since the epoch) is the table's TTL attribute. DynamoDB deletes late, so whatever must end
 //! at a time carries that time in an attribute of its own and is compared with the clock. Times are kept as
 //! milliseconds since the epoch, because conditions compare numbers.
 
+pub mod activity;
 mod batch;
 pub mod definition;
+mod entry;
 pub mod incident;
 pub mod lease;
 pub mod once;
@@ -28,6 +32,7 @@ pub mod operation;
 pub mod redeploy;
 pub mod revision;
 pub mod rotation;
+pub mod silence;
 pub mod target;
 
 use std::collections::HashMap;

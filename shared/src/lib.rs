@@ -8,9 +8,11 @@
 //! - [`ecs`]: why a deployment does not get on.
 //! - [`policy`]: what the owners of an environment have decided.
 //! - [`notice`]: the one message that functions publish.
+//! - [`acknowledge`]: the link by which somebody says that they have an incident in hand.
 //! - [`queue`], [`timer`]: what comes again later, and what is asked to come.
 //! - [`ledger`]: what the world forgets.
 
+pub mod acknowledge;
 pub mod alarm;
 pub mod aws;
 pub mod config;

@@ -1,8 +1,9 @@
 //! What an invocation reports: one line that is log, metric and audit record at once.
 //!
 //! The line is a CloudWatch embedded-metric-format object (EMF specification, version of 2024): the `_aws` member
-//! makes CloudWatch count it, the rest is for people and for replaying a decision. Only `function` and `outcome`
-//! are dimensions, because every further one multiplies the cost; everything else is a property to search by.
+//! makes CloudWatch count it, the rest is for people and for replaying a decision. Only `environment`, `function` and
+//! `outcome` are dimensions, because every further one multiplies the cost; everything else is a property to search by.
+//! The environment is the same in a whole stack: it costs nothing, and keeps the stacks of an account apart.
 
 use std::io::Write;
 
@@ -113,6 +114,8 @@ impl Report {
 /// What is known of every invocation, whatever it did.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
+    /// What the function's stack watches.
+    pub environment: &'a str,
     /// The function's name, without environment.
     pub function: &'static str,
     /// The platform's id of the invocation.
@@ -138,12 +141,13 @@ pub fn line(report: &Report, run: &Run<'_>) -> String {
             "Timestamp": run.began.as_millisecond(),
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
-                "Dimensions": [["function", "outcome"]],
+                "Dimensions": [["environment", "function", "outcome"]],
                 "Metrics": metrics,
             }],
         }),
     );
     for (name, value) in [
+        ("environment", json!(run.environment)),
         ("function", json!(run.function)),
         ("outcome", json!(report.outcome)),
         ("subject", json!(report.subject)),
@@ -183,7 +187,8 @@ mod tests {
 
     fn written(report: &Report) -> Value {
         let began = "2026-11-20T12:00:00Z".parse().unwrap();
-        let run = Run { function: "alarm-rollback", request_id: "r-1", cold: true, began, millis: 1.5 };
+        let (environment, function) = ("prod", "alarm-rollback");
+        let run = Run { environment, function, request_id: "r-1", cold: true, began, millis: 1.5 };
         let line = line(report, &run);
         assert!(!line.contains('\n'), "one line: {line}");
         serde_json::from_str(&line).unwrap()

@@ -1,5 +1,5 @@
 //! What one function asks another, or itself, to look at later: [`Timer`] is read by `deployment-watch`, [`Work`] by
-//! `secret-redeploy`, [`Settlement`] by `secret-rotation`.
+//! `secret-redeploy`, [`Settlement`] by `secret-rotation`, [`Reminder`] by `notification-fanout`.
 //!
 //! A timer is a message on a queue of the function that reads it; while its time has not come, it is given back
 //! (see [`crate::queue`]). It says only where to look: what it still means when it arrives, the ledger decides, so
@@ -132,6 +132,48 @@ impl Settlement {
     /// What `sqs:SendMessage` answers.
     pub async fn send(&self, sqs: &Client, queue_url: &str) -> Result<()> {
         send(self, sqs, queue_url, Duration::ZERO).await
+    }
+}
+
+/// What `notification-fanout` reminds itself of, on a queue that it reads itself, as the JSON of a message:
+/// `{"flush": {"group": "…"}}`, `{"escalate": {"incident": "…"}}` or `{"repeat": {"incident": "…", "channel": "…"}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reminder {
+    /// Notices wait to be told together.
+    Flush {
+        /// Their group's id.
+        group: String,
+    },
+    /// An incident may have to be escalated.
+    Escalate {
+        /// Its key.
+        incident: String,
+    },
+    /// A channel may have to be told again that an incident goes on.
+    Repeat {
+        /// The incident's key.
+        incident: String,
+        /// The channel's name.
+        channel: String,
+    },
+}
+
+impl Reminder {
+    /// Sends the reminder; it arrives after this long, at most 15 minutes.
+    ///
+    /// # Errors
+    /// What `sqs:SendMessage` answers.
+    pub async fn arm(&self, sqs: &Client, queue_url: &str, delay: Duration) -> Result<()> {
+        send(self, sqs, queue_url, delay).await
+    }
+
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(body: &str) -> Result<Self, String> {
+        serde_json::from_str(body).map_err(|error| format!("the message reminds of nothing known: {error}"))
     }
 }
 
