@@ -14,7 +14,7 @@ use shared::tags::Mode;
 use shared::target::Target;
 
 use crate::Clients;
-use crate::decision::Policy;
+use crate::decision::{Policy, Told};
 use crate::event::{Change, Hint, Phase};
 use crate::facts::{Alarm, Deployment, Facts, Rollout, Service};
 
@@ -31,6 +31,7 @@ pub(crate) fn policy() -> Policy {
         recovery: SignedDuration::from_mins(10),
         unread: None,
         version: 3,
+        told: Told::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! go on now; how, whoever makes them decides.
 
 mod deployment;
+mod news;
 mod operation;
 mod progress;
 mod proof;
@@ -15,12 +16,14 @@ mod wakes;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::ledger::operation::{Means, Operation};
+use shared::notice::Status;
 use shared::tags::Mode;
 use shared::target::Target;
 
 use crate::event::Hint;
 use crate::facts::Facts;
 
+pub use news::{News, of as news};
 pub use progress::Progress;
 pub(crate) use verdict::short;
 pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Redeployed, Verdict, Waiting, incident_of};
@@ -44,6 +47,25 @@ pub struct Policy {
     pub unread: Option<String>,
     /// The version of the policy document; 0: none.
     pub version: i64,
+    /// Which deployments people are told of for the record.
+    #[serde(skip_serializing_if = "Told::is_nothing")]
+    pub told: Told,
+}
+
+/// Which deployments people are told of for the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// How far they must be.
+    pub tell: Vec<Status>,
+    /// Whether this is production, where a failure weighs more.
+    pub production: bool,
+}
+
+impl Told {
+    /// Whether nobody wants to hear of any.
+    pub fn is_nothing(&self) -> bool {
+        self.tell.is_empty()
+    }
 }
 
 /// What to do next.

@@ -95,6 +95,15 @@ impl Service {
     }
 }
 
+/// What a task definition says of what runs with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
+    /// The image of its first essential container.
+    pub image: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
 /// A deployment of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Deployment {

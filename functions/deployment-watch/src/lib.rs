@@ -42,7 +42,7 @@ use shared::timer::Timer;
 use shared::{Error, Report, Result, policy};
 use tokio::sync::OnceCell;
 
-use crate::decision::{Policy, Step, Verdict, decide};
+use crate::decision::{Policy, Step, Told, Verdict, decide, news};
 use crate::event::{Arrived, Hint};
 use crate::facts::Facts;
 
@@ -259,6 +259,10 @@ impl DeploymentWatch {
             mode: *mode,
             recovery: loaded.policy.rollback.recovery,
             unread,
+            told: Told {
+                production: loaded.policy.is_production(environment),
+                tell: loaded.policy.deployments.tell,
+            },
             version: loaded.version,
         })
     }
@@ -310,6 +314,11 @@ impl DeploymentWatch {
                 }
             }
         };
+        // First: what is concluded is not looked at again, and the same notice twice is one to its readers.
+        if let Some(news) = news(facts, policy, &verdict, invocation.now) {
+            let written = observe::written(self.clients().await, &news).await;
+            self.publish(&tell::news(facts, policy, &news, &written)).await?;
+        }
         Box::pin(self.conclude(facts, policy, &verdict, invocation.now)).await?;
         // Last: whoever is woken finds everything written down. What is cut off before is concluded and woken again.
         if !wakes.is_empty() {

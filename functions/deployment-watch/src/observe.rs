@@ -3,6 +3,8 @@
 mod others;
 mod service;
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::Timestamp;
 use shared::Result;
@@ -13,8 +15,8 @@ use shared::error::{Call, Class};
 use shared::target::Target;
 
 use crate::Clients;
-use crate::decision::{Place, Question};
-use crate::facts::{Alarm, Facts, Service, World};
+use crate::decision::{News, Place, Question};
+use crate::facts::{Alarm, Facts, Service, World, Written};
 
 /// Finds out what the decision asks, and adds it to the facts.
 pub(crate) async fn answer(clients: &Clients, facts: &mut Facts, question: Question) -> Result<()> {
@@ -37,6 +39,19 @@ pub(crate) async fn answer(clients: &Clients, facts: &mut Facts, question: Quest
         }
     }
     Ok(())
+}
+
+/// The task definitions of a deployment that can be read, by their ARNs.
+pub(crate) async fn written(clients: &Clients, news: &News) -> BTreeMap<String, Written> {
+    let mut written = BTreeMap::new();
+    if matches!(news.target, Target::Service { .. }) {
+        for arn in news.revision.iter().chain(&news.back_to) {
+            if let Some(found) = service::written(clients, arn).await {
+                written.insert(arn.clone(), found);
+            }
+        }
+    }
+    written
 }
 
 async fn world(clients: &Clients, target: &Target, place: &Place) -> Result<World> {

@@ -1,5 +1,6 @@
 //! What people and the log are told of a verdict.
 
+mod news;
 mod words;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use shared::{Error, Report};
 use crate::decision::{Broken, Close, Ended, Failure, Policy, Redeployed, Verdict, incident_of};
 use crate::event::Hint;
 use crate::facts::{Facts, Service, World};
+pub(crate) use news::news;
 use words::{again_command, kind, made, name, revision, span};
 
 const SOURCE: &str = "deployment-watch";

@@ -8,11 +8,12 @@ use aws_sdk_dynamodb::operation::query::{QueryError, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
+use aws_sdk_ecs::operation::describe_task_definition::DescribeTaskDefinitionOutput;
 use aws_sdk_ecs::types as ecs;
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOutput;
 use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageOutput};
-use aws_sdk_ssm::operation::get_parameter::GetParameterError;
+use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
 use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_types::error::ErrorMetadata;
 use serde_json::json;
@@ -272,6 +273,39 @@ async fn a_deployment_that_is_done_is_to_be_proved_ten_minutes_later() {
     let report = watch(clients.clients()).handle(&event, &invocation(5)).await.unwrap();
     assert_eq!((report.outcome(), report.reason()), ("deployed", "web:41 is deployed"));
     assert_eq!(arm.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_deployment_is_told_with_its_image_and_tags_where_the_policy_asks_for_it() {
+    let event = json!({
+        "detail-type": "ECS Deployment State Change",
+        "resources": [SERVICE],
+        "detail": {"eventName": "SERVICE_DEPLOYMENT_IN_PROGRESS", "deploymentId": "ecs-svc/2", "updatedAt": at(1)},
+    });
+    let policy = mock!(aws_sdk_ssm::Client::get_parameter).then_output(|| {
+        let parameter = aws_sdk_ssm::types::Parameter::builder().value("deployments: {tell: [begun]}");
+        GetParameterOutput::builder().parameter(parameter.build()).build()
+    });
+    let nothing = mock!(aws_sdk_dynamodb::Client::query).then_output(|| QueryOutput::builder().build());
+    let service = service("IN_PROGRESS");
+    let definition = mock!(aws_sdk_ecs::Client::describe_task_definition)
+        .match_requests(|request| request.task_definition() == Some(&td(41)) && request.include().len() == 1)
+        .then_output(|| {
+            let container = ecs::ContainerDefinition::builder().name("app").image("registry/web:41").build();
+            let definition = ecs::TaskDefinition::builder().container_definitions(container).build();
+            let tag = ecs::Tag::builder().key("watchkeeper:author").value("ann").build();
+            DescribeTaskDefinitionOutput::builder().task_definition(definition).tags(tag).build()
+        });
+    let publish = published("prod/web is being deployed to prod: web:41 (by ann)");
+    let clients = Mocks {
+        dynamodb: &[&nothing],
+        ecs: &[&service, &definition],
+        ssm: &[&policy],
+        sns: &[&publish],
+        ..Mocks::default()
+    };
+    let report = watch(clients.clients()).handle(&event, &invocation(2)).await.unwrap();
+    assert_eq!((report.outcome(), publish.num_calls(), definition.num_calls()), ("ignored", 1, 1));
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ fn steps(notice: &Value) -> String {
 /// The whole report as one line.
 fn line(report: &shared::Report) -> String {
     let run = shared::report::Run {
+        environment: "prod",
         function: "secret-redeploy",
         request_id: "r-1",
         cold: false,

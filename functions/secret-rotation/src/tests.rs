@@ -92,7 +92,8 @@ fn ledger() -> (Rule, Rule) {
 
 /// All that anybody can see of a report.
 fn seen(report: &Report) -> String {
-    let run = Run { function: "secret-rotation", request_id: "r-1", cold: true, began: noon(), millis: 1.0 };
+    let (environment, function) = ("prod", "secret-rotation");
+    let run = Run { environment, function, request_id: "r-1", cold: true, began: noon(), millis: 1.0 };
     format!("{} {report:?} {:?}", shared::report::line(report, &run), report.failure())
 }
 

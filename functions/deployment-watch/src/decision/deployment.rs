@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use shared::ledger::operation::{End, Means, Operation};
 use shared::ledger::target::Memory;
-use shared::notice::State;
+use shared::notice::{State, Status};
 use shared::tags::{self, Mode};
 
 use super::progress::takes_back;
@@ -18,7 +18,8 @@ pub(super) fn seen(facts: &Facts, change: &Change, policy: &Policy) -> Asked<Ver
     if let Err(why) = covers(policy, &change.target) {
         return ignore(why);
     }
-    if change.phase == Phase::Began {
+    // Where nobody wants to hear of it, nothing is asked for it.
+    if change.phase == Phase::Began && !policy.told.tell.contains(&Status::Begun) {
         return ignore(Ignored::Began);
     }
     let memory = facts.memory.as_ref().ok_or(Question::Memory)?;
@@ -46,6 +47,9 @@ fn about(
     if Mode::resolve(policy.mode, [&service.tags]) == Mode::Off {
         return ignore(Ignored::Off);
     }
+    if change.phase == Phase::Began {
+        return ignore(Ignored::Began);
+    }
     if let Some(operation) = memory.all().find(|operation| answers(operation, change)) {
         return Ok(match operation.end {
             None => Verdict::Follow { operation: operation.id.clone() },
@@ -60,7 +64,7 @@ fn about(
 }
 
 /// Whether this change is that operation's: its own deployment, or one that it has in hand.
-fn answers(operation: &Operation, change: &Change) -> bool {
+pub(super) fn answers(operation: &Operation, change: &Change) -> bool {
     match (operation.means, &operation.deployment) {
         (Means::UpdateService | Means::Scale | Means::Redeploy, Some(deployment)) => {
             *deployment == change.deployment

@@ -12,7 +12,7 @@ use super::{Asked, Place, Policy, Question, covers, later};
 use crate::facts::{Facts, Rollout};
 
 /// How long a revision must have run to count as good.
-const STAYS_GOOD: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const STAYS_GOOD: SignedDuration = SignedDuration::from_mins(10);
 
 /// Whether this revision may be remembered as good.
 pub(super) fn prove(facts: &Facts, proof: Proof, policy: &Policy, now: Timestamp) -> Asked<Verdict> {

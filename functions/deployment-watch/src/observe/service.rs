@@ -7,7 +7,7 @@ use shared::target::Target;
 use shared::{Error, Result};
 
 use crate::Clients;
-use crate::facts::{Deployment, Event, Rollout, Service, ServiceDeployment, Status};
+use crate::facts::{Deployment, Event, Rollout, Service, ServiceDeployment, Status, Written};
 
 /// As many events of a service tell of one deployment; ECS keeps a hundred.
 const EVENTS_KEPT: usize = 30;
@@ -69,6 +69,28 @@ fn read_deployment(deployment: ecs::Deployment) -> Option<Deployment> {
         running: deployment.running_count,
         created_at: deployment.created_at.as_ref().and_then(read_time),
         updated_at: deployment.updated_at.as_ref().and_then(read_time),
+    })
+}
+
+/// A task definition's image and tags; none where it cannot be read, which is no reason not to tell of a deployment.
+pub(super) async fn written(clients: &Clients, task_definition: &str) -> Option<Written> {
+    let described = clients
+        .ecs
+        .describe_task_definition()
+        .task_definition(task_definition)
+        .include(ecs::TaskDefinitionField::Tags)
+        .send()
+        .await
+        .action("ecs:DescribeTaskDefinition")
+        .ok()?;
+    let tags = described.tags.unwrap_or_default().into_iter();
+    let containers = described.task_definition.and_then(|definition| definition.container_definitions);
+    let containers = containers.unwrap_or_default();
+    // ECS takes a container as essential where nothing is said.
+    let first = containers.iter().find(|container| container.essential != Some(false));
+    Some(Written {
+        image: first.and_then(|container| container.image.clone()),
+        tags: tags.filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
     })
 }
 
