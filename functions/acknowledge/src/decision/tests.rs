@@ -1,0 +1,93 @@
+//! The table of all requests and what comes of them.
+
+use shared::acknowledge::{Named, Refusal};
+use shared::ledger::activity::{Acknowledgement, Activity};
+use shared::notice::{Severity, State};
+
+use super::{Step, Verdict, decide, notice, shown, written};
+use crate::cases::{INCIDENT, activity, at, held, over};
+use crate::request::Method::{self, Get, Head, Other, Post};
+
+fn good() -> Named {
+    Named { incident: INCIDENT.to_owned(), expires: at(60) }
+}
+
+#[track_caller]
+fn check(method: Method, name: Result<&str, &'static str>, link: Result<Named, Refusal>, expected: &str) {
+    let said = match decide(method, name.map(ToOwned::to_owned), link) {
+        Step::Show(incident) => format!("show {incident}"),
+        Step::Write { incident, by } => format!("write {incident} by {by}"),
+        Step::Answer(verdict) => format!("{} {}", verdict.status(), verdict.reason()),
+    };
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
+fn only_the_form_acknowledges_and_only_by_a_good_link() {
+    check(Post, Ok("ann"), Ok(good()), &format!("write {INCIDENT} by ann"));
+    check(Post, Err("Odd."), Ok(good()), "400 Odd.");
+    for method in [Get, Head] {
+        check(method, Ok("ann"), Ok(good()), &format!("show {INCIDENT}"));
+    }
+    for method in [Get, Head, Post] {
+        check(method, Ok("ann"), Err(Refusal::Forged), "403 ");
+        check(method, Ok("ann"), Err(Refusal::Expired), "410 ");
+    }
+    check(Post, Err("Odd."), Err(Refusal::Forged), "403 ");
+    for link in [Ok(good()), Err(Refusal::Forged), Err(Refusal::Expired)] {
+        check(Other, Ok("ann"), link, "405 ");
+    }
+}
+
+#[track_caller]
+fn check_verdict(verdict: &Verdict, expected: &str) {
+    assert_eq!(format!("{} {}: {}", verdict.status(), verdict.outcome(), verdict.reason()), expected);
+}
+
+#[test]
+fn an_incident_is_shown_as_it_stands() {
+    let open = Activity { flapping: true, ..activity() };
+    check_verdict(&shown(Some(open)), "200 shown: nobody has it in hand");
+    check_verdict(&shown(Some(held("ann"))), "200 shown: ann has it in hand since 2026-11-25T03:12:00Z");
+    check_verdict(&shown(Some(over())), "200 over: it is over since 2026-11-25T03:30:00Z");
+    check_verdict(&shown(None), "404 unknown: no such incident is known");
+}
+
+#[test]
+fn the_first_who_acknowledges_counts() {
+    let done = written(Acknowledgement::Done(held("ann")));
+    check_verdict(&done, "200 acknowledged: ann has it in hand since 2026-11-25T03:12:00Z");
+    let before = written(Acknowledgement::Before(held("ann")));
+    let first = "200 before: somebody else was first: ann has it in hand since 2026-11-25T03:12:00Z";
+    check_verdict(&before, first);
+    check_verdict(&written(Acknowledgement::Over(over())), "200 over: it is over since 2026-11-25T03:30:00Z");
+    check_verdict(&written(Acknowledgement::Unknown), "404 unknown: no such incident is known");
+}
+
+#[test]
+fn people_hear_of_an_acknowledgement_once_and_of_nothing_else() {
+    let told = notice(&Verdict::Done(held("ann")), "prod").unwrap();
+    assert_eq!(told.title, "ann has acknowledged: prod/web answers with errors");
+    assert_eq!((told.state, told.severity), (State::Info, Severity::Sev1));
+    assert_eq!((told.incident.as_str(), told.time, told.started), (INCIDENT, at(12), Some(at(0))));
+    assert_eq!((told.source.as_str(), told.environment.as_str()), ("acknowledge", "prod"));
+    assert_eq!((told.subject.kind.as_str(), told.subject.id.as_str()), ("alarm", "prod/web"));
+    assert_eq!(told.matched()["team"], "shop", "routes find it where they found the incident");
+
+    let again = notice(&Verdict::Done(held("ann")), "prod").unwrap();
+    assert_eq!((again.id, again.revision), (told.id, told.revision), "a repetition is known as one");
+
+    for nothing in [
+        Verdict::Open(activity()),
+        Verdict::Held(held("ann")),
+        Verdict::Before(held("ann")),
+        Verdict::Over(over()),
+        Verdict::Unknown,
+        Verdict::Forged,
+        Verdict::Expired,
+        Verdict::Odd("Odd."),
+        Verdict::Method,
+    ] {
+        assert_eq!(notice(&nothing, "prod"), None, "{nothing:?}");
+    }
+}
