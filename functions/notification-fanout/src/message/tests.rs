@@ -1,8 +1,11 @@
+mod any;
+mod families;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::notice::{Notice, Severity, State};
 
-use super::{gather, read};
+use super::gather;
 use crate::queue;
 
 fn now() -> Timestamp {
@@ -12,6 +15,13 @@ fn now() -> Timestamp {
 fn event(case: &str) -> Value {
     let path = format!("{}/../../events/notification-fanout/{case}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The one notice that a message becomes.
+fn read(record: &queue::Record, environment: &str, now: Timestamp) -> Notice {
+    let mut notices = super::read(record, environment, now);
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    notices.remove(0)
 }
 
 fn first(case: &str) -> Notice {
@@ -68,24 +78,18 @@ fn whatever_else_arrives_is_shown_readably() {
     check("null", "A message from the notices queue", "the JSON value null", State::Info);
     check("number", "A message from the notices queue", "the JSON value 42", State::Info);
     check("not-json", r#"{"half":"#, r#"{"half":"#, State::Info);
-    check("eventbridge-event", "ECS Deployment State Change", "from aws.ecs", State::Info);
-    check("health-investigation", "AWS Health Event", "from aws.health", State::Info);
-    check(
-        "budgets-text",
-        "AWS Budgets: monthly has exceeded your alert threshold",
-        "ACTUAL Amount: $104.22",
-        State::Info,
-    );
+    check("text-via-two-topics", "Disk", "disk almost full on build-7", State::Info);
+    check("text-in-a-functions-event", "Disk", "disk almost full on build-8", State::Info);
     check("channel-override", "A message from watchkeeper-dev-notices", "look here", State::Info);
 }
 
 #[test]
 fn an_events_details_are_its_facts() {
-    let notice = first("eventbridge-event");
-    let value =
-        |name: &str| notice.facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str());
-    assert_eq!(value("eventName"), Some("SERVICE_DEPLOYMENT_FAILED"));
-    assert_eq!(value("resources"), Some("arn:aws:ecs:eu-central-1:123456789012:service/prod/web"));
+    let notice = first("event-of-no-family");
+    assert_eq!((notice.title.as_str(), notice.environment.as_str()), ("Batch Job State Change", "prod"));
+    assert_eq!(fact(&notice, "jobName"), Some("nightly"));
+    let job = "arn:aws:batch:eu-central-1:123456789012:job/4c7599ae-0a82-49aa-ba5a-4727fcce14a8";
+    assert_eq!(fact(&notice, "resources"), Some(job));
 }
 
 #[test]
@@ -105,6 +109,54 @@ fn a_text_delivered_twice_by_the_topic_is_one_notice() {
     let gathered = gather(&records, "dev", now());
     assert_eq!(gathered.len(), 1);
     assert_eq!(gathered[0].records.len(), 2);
+}
+
+fn fact<'a>(notice: &'a Notice, name: &str) -> Option<&'a str> {
+    notice.facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str())
+}
+
+#[test]
+fn what_confirms_a_subscription_is_shown_to_nobody() {
+    let notice = first("subscription-confirmation");
+    assert_eq!(notice.title, "A topic asks for its subscription to be confirmed");
+    assert!(!serde_json::to_string(&notice).unwrap().contains("EXAMPLE-TOKEN"));
+}
+
+#[test]
+fn what_a_message_says_of_where_it_goes_is_only_shown() {
+    let notice = first("channel-override");
+    assert_eq!((fact(&notice, "channel"), notice.labels.len()), (Some("#general"), 0));
+    assert!(notice.links.is_empty());
+}
+
+#[test]
+fn every_record_of_a_hostile_batch_is_a_notice_of_its_own() {
+    let mut batch = event("hostile-batch");
+    let mut large = batch["Records"][0].clone();
+    large["messageId"] = json!("large");
+    large["body"] = json!("é".repeat(262_144 / 2));
+    batch["Records"].as_array_mut().unwrap().push(large);
+    let records = queue::read(&batch).unwrap();
+    let gathered = gather(&records, "dev", now());
+    let told: Vec<_> = gathered
+        .iter()
+        .map(|work| (work.notice.title.as_str(), work.notice.state, work.notice.severity))
+        .collect();
+    let large = format!("{}…", "é".repeat(140));
+    let expected = [
+        ("A message from the notices queue", State::Info, Severity::Sev4),
+        ("A message from the notices queue", State::Info, Severity::Sev4),
+        ("A message from watchkeeper-dev-notices", State::Info, Severity::Sev4),
+        ("AWS is looking into ECS in eu-central-1", State::Firing, Severity::Sev3),
+        ("Alarm orders-unhealthy went from INSUFFICIENT_DATA to ALARM", State::Firing, Severity::Sev2),
+        (r#"{"half":"#, State::Info, Severity::Sev4),
+        (large.as_str(), State::Info, Severity::Sev4),
+    ];
+    assert_eq!(told, expected);
+    for (work, record) in gathered.iter().zip(&records) {
+        assert_eq!(work.records, [record]);
+        assert!(serde_json::to_string(&work.notice).unwrap().len() <= 250_000);
+    }
 }
 
 #[track_caller]
