@@ -1,5 +1,5 @@
-//! Posting to a channel: https only, no redirects, no proxies, no link-local addresses, a deadline, and a bound on
-//! what is read of the answer. A failure is told in words that hold no address.
+//! Asking a receiver: https only, no redirects, no proxies, no link-local addresses, a deadline, and a bound on
+//! what is read of the answer. A failure is told in words that hold no address and no header.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Url, header, redirect, retry};
+use reqwest::header::{self, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Url, redirect, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use shared::{Error, Result};
@@ -19,18 +20,53 @@ use crate::decision::Reply;
 /// Why an address is refused.
 pub const FORBIDDEN: &str = "leads to a link-local or metadata address";
 
-/// How much of an answer is read, in bytes.
+/// How much of an answer is read, in bytes, where nobody asks for more.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// Posts to channels.
+/// Asks receivers.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
 }
 
+/// What a receiver is asked. It does not print: addresses and headers are secrets.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Where.
+    pub url: &'a Url,
+    /// Names and values, beside the content type.
+    pub headers: &'a [(&'static str, String)],
+    /// JSON, where there is something to say.
+    pub body: Option<&'a str>,
+    /// How much of the answer is read, in bytes.
+    pub largest: usize,
+}
+
+impl<'a> Request<'a> {
+    /// A request without headers and body.
+    pub const fn new(method: &'a Method, url: &'a Url) -> Self {
+        Self { method, url, headers: &[], body: None, largest: LARGEST_ANSWER }
+    }
+}
+
+/// An answer, with what some receivers say of their limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What all receivers say.
+    pub reply: Reply,
+    /// How many requests are left, by `x-ratelimit-remaining`.
+    pub remaining: Option<u64>,
+    /// When there are more, in seconds since the epoch, by `x-ratelimit-reset`.
+    pub reset: Option<i64>,
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
+    /// A header's value has characters that no header can have.
+    Unsendable,
     /// The name resolves to an address that must not be reached.
     Forbidden,
     /// No answer in time.
@@ -42,6 +78,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unsendable => f.write_str("a header's value has characters that no header can have"),
             Self::Forbidden => write!(f, "its url {FORBIDDEN}"),
             Self::TimedOut(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f64()),
             Self::Unreachable(why) => f.write_str(why),
@@ -106,42 +143,58 @@ impl Http {
         body: String,
         limit: Duration,
     ) -> Result<Reply, Failure> {
+        let request = Request { headers, body: Some(&body), ..Request::new(&Method::POST, url) };
+        Ok(self.ask(request, limit).await?.reply)
+    }
+
+    /// Sends any request and reads the answer, all within the limit.
+    ///
+    /// # Errors
+    /// A [`Failure`] where there is no answer.
+    pub async fn ask(&self, request: Request<'_>, limit: Duration) -> Result<Answer, Failure> {
+        let Request { method, url, headers, body, largest } = request;
         // The client does not ask the resolver about an address that stands in the URL itself.
         if literal_address(url).is_some_and(forbidden) {
             return Err(Failure::Forbidden);
         }
-        let mut request = self
-            .client
-            .post(url.clone())
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(body);
-        for (name, value) in headers {
-            request = request.header(*name, value);
+        let mut builder = self.client.request(method.clone(), url.clone());
+        if let Some(body) = body {
+            builder =
+                builder.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(body.to_owned());
         }
-        match tokio::time::timeout(limit, answer(request)).await {
-            Ok(Ok(reply)) => Ok(reply),
+        for (name, value) in headers {
+            let mut value = HeaderValue::from_str(value).map_err(|_| Failure::Unsendable)?;
+            value.set_sensitive(true);
+            builder = builder.header(*name, value);
+        }
+        match tokio::time::timeout(limit, answer(builder, largest)).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure(error, url)),
             Err(_) => Err(Failure::TimedOut(limit)),
         }
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
+async fn answer(request: reqwest::RequestBuilder, largest: usize) -> Result<Answer, reqwest::Error> {
     let mut response = request.send().await?;
-    let text = |name: header::HeaderName| {
+    let text = |name: HeaderName| {
         response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
     };
+    let number = |name: &'static str| text(HeaderName::from_static(name));
     let status = response.status().as_u16();
     let retry_after = text(header::RETRY_AFTER);
     let json = text(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
+    let remaining = number("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok());
+    let reset = number("x-ratelimit-reset").and_then(|text| text.trim().parse().ok());
     let mut body = Vec::new();
-    while body.len() < LARGEST_ANSWER
+    while body.len() < largest
         && let Some(chunk) = response.chunk().await?
     {
         body.extend_from_slice(&chunk);
     }
-    body.truncate(LARGEST_ANSWER);
-    Ok(Reply { status, retry_after, json, body: String::from_utf8_lossy(&body).into_owned() })
+    body.truncate(largest);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Answer { reply: Reply { status, retry_after, json, body }, remaining, reset })
 }
 
 /// The innermost cause, which says most, without the host's name that a TLS error may hold.

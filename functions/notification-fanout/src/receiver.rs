@@ -105,7 +105,7 @@ async fn receive(stream: &mut TlsStream<TcpStream>) -> Option<Got> {
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let path = head.split(' ').nth(1)?.to_owned();
         let got = Got { path, head: head.to_owned(), body: body.to_owned() };
-        let length: usize = got.header("content-length")?.parse().ok()?;
+        let length: usize = got.header("content-length").map_or(Some(0), |length| length.parse().ok())?;
         if got.body.len() >= length {
             return Some(got);
         }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use reqwest::Method;
 use rustls::RootCertStore;
 
-use super::{Failure, Http, forbidden};
+use super::{Failure, Http, Request, forbidden};
 use crate::decision::Reply;
 use crate::receiver::{Receiver, answer};
 
@@ -105,4 +106,33 @@ async fn only_https_to_a_permitted_address_is_sent() {
     }
     let plain = http.post(&"http://localhost:1/".parse().unwrap(), &[], String::new(), LIMIT).await;
     assert!(matches!(plain, Err(Failure::Unreachable(_))), "{plain:?}");
+}
+
+#[tokio::test]
+async fn any_method_may_be_used_and_the_answer_tells_its_limits() {
+    let receiver = Receiver::start(|_, _| {
+        let limits = "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 1795176060\r\n";
+        Some(answer("403 Forbidden", limits, "ab"))
+    })
+    .await;
+    let url = receiver.url("/list?sha=1");
+    let headers = [("Authorization", "Bearer hunter2".to_owned())];
+    let request = Request { headers: &headers, largest: 1, ..Request::new(&Method::GET, &url) };
+    let got = receiver.http.ask(request, LIMIT).await.unwrap();
+    assert_eq!((got.remaining, got.reset, got.reply.body.as_str()), (Some(0), Some(1_795_176_060), "a"));
+    let asked = &receiver.got("/list?sha=1")[0];
+    assert!(asked.head.starts_with("GET "));
+    assert_eq!((asked.header("authorization"), asked.header("content-type")), (Some("Bearer hunter2"), None));
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_told_without_its_value() {
+    let http = Http::trusting(RootCertStore::empty()).unwrap();
+    for value in ["hunter2\r\nX-Other: 1", "hunter2\0"] {
+        let headers = [("Authorization", value.to_owned())];
+        let sent = http.post(&"https://localhost:1/".parse().unwrap(), &headers, String::new(), LIMIT).await;
+        let failure = sent.unwrap_err();
+        assert_eq!(failure, Failure::Unsendable);
+        assert!(!format!("{failure} {failure:?} {http:?}").contains("hunter2"));
+    }
 }
