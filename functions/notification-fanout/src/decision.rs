@@ -1,15 +1,26 @@
 //! What to do about a notice on a channel, what an answer means, and what becomes of the message it came in.
 //! No clock, no network, no failure.
 
+pub mod dedup;
+pub mod escalate;
+pub mod explain;
+pub mod flapping;
+pub mod group;
+pub mod mute;
+pub mod route;
+
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use shared::notice;
+use shared::notice::{self, Notice};
 
+use crate::decision::dedup::{News, Told, carries_news, news};
+use crate::decision::route::Standing;
 use crate::delivery::{Delivery, State};
+use crate::group::Kind;
 
 /// The longest pause before a channel is tried again: it keeps a day-long `Retry-After` from outliving the message.
 pub const LONGEST_PAUSE: Duration = Duration::from_mins(15);
@@ -21,17 +32,29 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// What is known of one notice on one channel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// Where the notice says the incident stands.
-    pub state: notice::State,
+    /// The notice.
+    pub notice: &'a Notice,
     /// The queue's id of the message that brought the notice.
     pub message: &'a str,
+    /// Why the channel has no use for such a notice, where it has none.
+    pub useless: Option<&'static str>,
     /// What the ledger holds of this delivery.
     pub held: Option<&'a Delivery>,
-    /// Whether the channel was already told that a later state of the incident is resolved.
-    pub resolved_since: bool,
-    /// Until when the channel asked not to be sent anything.
+    /// What the channel was last told of the incident.
+    pub told: Option<&'a Told>,
+    /// Whether the incident is known to be over by a later notice.
+    pub over: bool,
+    /// Whether the channel is told that something is over.
+    pub resolved: bool,
+    /// Whether it is told now, later or not, as the routes say.
+    pub standing: &'a Standing,
+    /// Whether the route groups it with others.
+    pub grouped: bool,
+    /// When the incident counts as calm, while it flaps.
+    pub calm_at: Option<Timestamp>,
+    /// Until when the channel asked not to be sent anything, as this process knows it.
     pub quiet_until: Option<Timestamp>,
     /// What is left of the invocation, without the margin for writing down what happened.
     pub time_left: Duration,
@@ -40,12 +63,35 @@ pub struct Facts<'a> {
 /// What to do about one notice on one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Claim it and send it.
+    /// Claim it and send it, if it is the channel's turn.
     Deliver,
-    /// The channel has it.
+    /// Let it wait with others.
+    Join {
+        /// Why.
+        kind: Kind,
+        /// When they are due, where the route does not say it.
+        due: Option<Timestamp>,
+        /// In words.
+        why: String,
+    },
+    /// It waits with others already.
+    Joined {
+        /// The group's id.
+        group: String,
+    },
+    /// The channel has it, or a later state of the same incident.
     AlreadyDelivered,
-    /// The channel was told the end of the incident; telling its beginning now would mislead.
+    /// The incident is over, or the channel was told so; telling its beginning now would mislead.
     Overtaken,
+    /// It is over, and the channel never heard that it began.
+    Unheard,
+    /// It is over, and the channel is not told that; it is remembered, so that a new beginning is told.
+    Unwanted,
+    /// It is not told here.
+    NotTold {
+        /// Why.
+        why: String,
+    },
     /// The channel refused it when this same message came before, and the dead-letter queue has it.
     RefusedBefore,
     /// The channel is not to be sent anything before then.
@@ -59,18 +105,47 @@ pub enum Verdict {
 /// What to do about one notice on one channel.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Verdict {
+    if let Some(why) = facts.useless {
+        return Verdict::NotTold { why: why.to_owned() };
+    }
     match facts.held.map(|held| &held.state) {
         Some(State::Acknowledged | State::AcceptedUnverified) => return Verdict::AlreadyDelivered,
         // Sending a dead letter back to the queue gives it a new id; the same id is only the same message again.
         Some(State::Failed { message }) if message == facts.message => return Verdict::RefusedBefore,
         Some(State::InFlight { deadline, .. }) if now < *deadline => return Verdict::InHand(*deadline),
+        Some(State::Joined { group }) => return Verdict::Joined { group: group.clone() },
         Some(State::Failed { .. } | State::InFlight { .. } | State::Pending { .. }) | None => {}
     }
-    if facts.state == notice::State::Firing && facts.resolved_since {
-        return Verdict::Overtaken;
+    let join = |kind, due, why: &str| Verdict::Join { kind, due, why: why.to_owned() };
+    // What waits with others is replaced by its own end, and is forgotten when it is told; so nothing of it is decided
+    // before that.
+    let waits_with_others = facts.grouped || matches!(facts.standing, Standing::Hold { .. });
+    match news(facts.told, facts.notice, facts.resolved) {
+        News::Known => return Verdict::AlreadyDelivered,
+        News::Overtaken => return Verdict::Overtaken,
+        // Nobody has to get up for what is over; what Watchkeeper did is told all the same.
+        News::Tell
+            if facts.over && facts.notice.state == notice::State::Firing && !carries_news(facts.notice) =>
+        {
+            return Verdict::Overtaken;
+        }
+        News::Unheard if !waits_with_others => return Verdict::Unheard,
+        News::Unwanted if !waits_with_others => return Verdict::Unwanted,
+        News::Unheard | News::Unwanted | News::Tell => {}
+    }
+    match facts.standing {
+        Standing::Drop { why } => return Verdict::NotTold { why: why.clone() },
+        Standing::Hold { until, why } => {
+            return Verdict::Join { kind: Kind::Held, due: Some(*until), why: why.clone() };
+        }
+        Standing::Tell if facts.grouped => return join(Kind::Route, None, "its route groups it with others"),
+        Standing::Tell => {}
+    }
+    if let Some(calm) = facts.calm_at.filter(|_| facts.notice.state != notice::State::Info) {
+        return join(Kind::Flapping, Some(calm), "it comes and goes; it is told when it is calm");
     }
     let asked = match facts.held.map(|held| &held.state) {
-        Some(State::Pending { not_before }) => Some(*not_before),
+        Some(State::Pending { not_before, .. }) => Some(*not_before),
         Some(_) | None => None,
     };
     if let Some(until) = asked.max(facts.quiet_until).filter(|until| now < *until) {
@@ -113,6 +188,14 @@ pub enum Meaning {
     },
     /// Never.
     Refused(String),
+}
+
+impl Meaning {
+    /// Whether the channel has it.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Acknowledged | Self::Accepted)
+    }
 }
 
 /// What Slack's answer to an incoming webhook means: only the status 200 with the body `ok` is success; every
@@ -172,7 +255,7 @@ fn slack_error(status: u16, code: Option<&str>, misbuilt: bool, now: Timestamp, 
 }
 
 /// An error code as Slack writes them: one word of small letters, digits and underscores.
-fn code(text: &str) -> Option<String> {
+pub(crate) fn code(text: &str) -> Option<String> {
     let word = text.trim();
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     (!word.is_empty() && word.len() <= 60 && word.chars().all(plain)).then(|| word.to_owned())
@@ -189,7 +272,7 @@ pub fn webhook(reply: &Reply, now: Timestamp) -> Meaning {
 }
 
 /// The statuses that mean "try again": 408 Request Timeout, 425 Too Early, 429 Too Many Requests, and the 5xx.
-fn not_now(reply: &Reply, now: Timestamp) -> Option<Meaning> {
+pub(crate) fn not_now(reply: &Reply, now: Timestamp) -> Option<Meaning> {
     match reply.status {
         429 => Some(later(reply, now, true, "429".to_owned())),
         status @ (408 | 425 | 500..=599) => Some(later(reply, now, false, status.to_string())),
@@ -197,12 +280,12 @@ fn not_now(reply: &Reply, now: Timestamp) -> Option<Meaning> {
     }
 }
 
-fn later(reply: &Reply, now: Timestamp, quiet: bool, why: String) -> Meaning {
+pub(crate) fn later(reply: &Reply, now: Timestamp, quiet: bool, why: String) -> Meaning {
     let after = reply.retry_after.as_deref().and_then(|header| retry_after(header, now));
     Meaning::Later { after, quiet, why }
 }
 
-fn refusal(status: u16) -> String {
+pub(crate) fn refusal(status: u16) -> String {
     match status {
         300..=399 => format!("{status}: redirects are not followed"),
         status => status.to_string(),
@@ -258,8 +341,32 @@ pub enum Outcome {
     AlreadyDelivered,
     /// The channel was told a later end of the incident.
     Overtaken,
+    /// It is over, and the channel never heard that it began.
+    Unheard,
     /// It was refused when this message came before.
     RefusedBefore,
+    /// It waits with others, and is told with them.
+    Joined {
+        /// The group's id.
+        group: String,
+        /// When they are due, as far as this message knows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due: Option<Timestamp>,
+        /// Why.
+        why: String,
+    },
+    /// It is not told here.
+    NotTold {
+        /// Why.
+        why: String,
+    },
+    /// Refused for good here, and told on another channel.
+    Rerouted {
+        /// Which one.
+        to: String,
+        /// What the first one answered.
+        why: String,
+    },
     /// Refused for good, and put into the dead-letter queue.
     DeadLettered {
         /// What the channel answered.
@@ -272,6 +379,26 @@ pub enum Outcome {
         /// What it waits for.
         why: String,
     },
+}
+
+impl Outcome {
+    /// Why, where there is more to say than the outcome itself.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::DeadLettered { why }
+            | Self::Waits { why, .. }
+            | Self::Joined { why, .. }
+            | Self::NotTold { why }
+            | Self::Rerouted { why, .. } => why,
+            Self::Acknowledged
+            | Self::AcceptedUnverified
+            | Self::AlreadyDelivered
+            | Self::Overtaken
+            | Self::Unheard
+            | Self::RefusedBefore => "",
+        }
+    }
 }
 
 /// What becomes of a message, of all that came of its channels.
@@ -294,7 +421,11 @@ pub fn settle<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, now: Timestam
             | Outcome::AcceptedUnverified
             | Outcome::AlreadyDelivered
             | Outcome::Overtaken
+            | Outcome::Unheard
             | Outcome::RefusedBefore
+            | Outcome::Joined { .. }
+            | Outcome::NotTold { .. }
+            | Outcome::Rerouted { .. }
             | Outcome::DeadLettered { .. } => None,
         })
         .min();

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use shared::notice;
+use shared::notice::{self, Notice};
 
 use super::*;
 use crate::delivery::{Delivery, State};
@@ -11,19 +11,41 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_176_000 + seconds).unwrap()
 }
 
-const NEW: Facts<'static> = Facts {
-    state: notice::State::Firing,
-    message: "m-1",
-    held: None,
-    resolved_since: false,
-    quiet_until: None,
-    time_left: Duration::from_secs(20),
-};
+fn notice(state: notice::State, seconds: i64) -> Notice {
+    let subject = notice::Subject { kind: "alarm".into(), id: "cpu".into(), arn: None };
+    Notice::new("i-1", state, notice::Severity::Sev2, subject, "t", at(seconds))
+}
+
+const NOW: Standing = Standing::Tell;
+
+fn new(notice: &Notice) -> Facts<'_> {
+    Facts {
+        notice,
+        message: "m-1",
+        useless: None,
+        held: None,
+        told: None,
+        over: false,
+        resolved: true,
+        standing: &NOW,
+        grouped: false,
+        calm_at: None,
+        quiet_until: None,
+        time_left: Duration::from_secs(20),
+    }
+}
+
+/// What is decided at 0 s.
+#[track_caller]
+fn check_with(facts: &Facts<'_>, expected: &Verdict) {
+    assert_eq!(decide(facts, at(0)), *expected);
+}
 
 #[track_caller]
 fn check(state: State, expected: &Verdict) {
     let held = Delivery { state, attempts: 1 };
-    assert_eq!(decide(&Facts { held: Some(&held), ..NEW }, at(0)), *expected);
+    let firing = notice(notice::State::Firing, 0);
+    assert_eq!(decide(&Facts { held: Some(&held), ..new(&firing) }, at(0)), *expected);
 }
 
 #[test]
@@ -34,8 +56,10 @@ fn what_a_channel_has_is_never_sent_again() {
 
 #[test]
 fn a_pending_delivery_is_sent_when_its_time_has_come() {
-    check(State::Pending { not_before: at(1) }, &Verdict::WaitUntil(at(1)));
-    check(State::Pending { not_before: at(0) }, &Verdict::Deliver);
+    for reserved in [false, true] {
+        check(State::Pending { not_before: at(1), reserved }, &Verdict::WaitUntil(at(1)));
+        check(State::Pending { not_before: at(0), reserved }, &Verdict::Deliver);
+    }
 }
 
 #[test]
@@ -46,30 +70,91 @@ fn a_delivery_in_hand_is_left_to_its_owner_until_the_deadline() {
 }
 
 #[test]
+fn what_waits_with_others_is_left_to_them() {
+    check(State::Joined { group: "g".to_owned() }, &Verdict::Joined { group: "g".to_owned() });
+}
+
+#[test]
 fn a_refused_delivery_is_tried_again_only_for_another_message() {
     check(State::Failed { message: "m-1".to_owned() }, &Verdict::RefusedBefore);
     check(State::Failed { message: "m-0".to_owned() }, &Verdict::Deliver);
 }
 
+/// What is decided of a notice at 10 s, where the channel was told this at 0 s (`None`: nothing).
+#[track_caller]
+fn check_told(told: Option<(notice::State, i64)>, state: notice::State, expected: &Verdict) {
+    let told = told.map(|(state, seconds)| Told {
+        state,
+        revision: notice(state, seconds).revision,
+        at: at(seconds),
+    });
+    let next = notice(state, 10);
+    assert_eq!(decide(&Facts { told: told.as_ref(), ..new(&next) }, at(10)), *expected, "{told:?}");
+}
+
 #[test]
-fn only_a_beginning_is_overtaken_by_a_told_end() {
-    let told = Facts { resolved_since: true, ..NEW };
-    assert_eq!(decide(&told, at(0)), Verdict::Overtaken);
-    for state in [notice::State::Resolved, notice::State::Info] {
-        assert_eq!(decide(&Facts { state, ..told }, at(0)), Verdict::Deliver, "{state:?}");
-    }
+fn an_incident_is_told_once_in_each_of_its_states_in_whatever_order_they_come() {
+    use notice::State::{Firing, Info, Resolved};
+    check_told(None, Firing, &Verdict::Deliver);
+    check_told(None, Info, &Verdict::Deliver);
+    check_told(None, Resolved, &Verdict::Unheard);
+    check_told(Some((Firing, 0)), Firing, &Verdict::Deliver);
+    check_told(Some((Firing, 0)), Resolved, &Verdict::Deliver);
+    check_told(Some((Resolved, 0)), Firing, &Verdict::Deliver);
+    check_told(Some((Firing, 10)), Firing, &Verdict::AlreadyDelivered);
+    check_told(Some((Resolved, 20)), Firing, &Verdict::Overtaken);
+    check_told(Some((Resolved, 20)), Info, &Verdict::Deliver);
+}
+
+#[test]
+fn what_is_not_told_now_waits_with_others_or_says_why_not() {
+    let firing = &notice(notice::State::Firing, 0);
+    let hold = Standing::Hold { until: at(60), why: "silenced".to_owned() };
+    let drop = Standing::Drop { why: "muted".to_owned() };
+    let join =
+        |kind, due: Option<i64>, why: &str| Verdict::Join { kind, due: due.map(at), why: why.to_owned() };
+    check_with(&Facts { standing: &hold, ..new(firing) }, &join(Kind::Held, Some(60), "silenced"));
+    check_with(&Facts { standing: &drop, ..new(firing) }, &Verdict::NotTold { why: "muted".to_owned() });
+    check_with(
+        &Facts { useless: Some("no use"), ..new(firing) },
+        &Verdict::NotTold { why: "no use".to_owned() },
+    );
+    let grouped = join(Kind::Route, None, "its route groups it with others");
+    check_with(&Facts { grouped: true, ..new(firing) }, &grouped);
+    let calm = join(Kind::Flapping, Some(90), "it comes and goes; it is told when it is calm");
+    check_with(&Facts { calm_at: Some(at(90)), ..new(firing) }, &calm);
+}
+
+#[test]
+fn the_end_of_what_waits_joins_it_so_that_it_is_not_told_as_if_it_went_on() {
+    let hold = Standing::Hold { until: at(60), why: "silenced".to_owned() };
+    let resolved = notice(notice::State::Resolved, 10);
+    let waits = decide(&Facts { standing: &hold, ..new(&resolved) }, at(10));
+    assert!(matches!(waits, Verdict::Join { kind: Kind::Held, .. }), "{waits:?}");
+    let grouped = decide(&Facts { grouped: true, ..new(&resolved) }, at(10));
+    assert!(matches!(grouped, Verdict::Join { kind: Kind::Route, .. }), "{grouped:?}");
+}
+
+#[test]
+fn what_is_over_is_not_told_as_if_it_went_on_but_what_was_done_is() {
+    let mut firing = notice(notice::State::Firing, 0);
+    check_with(&Facts { over: true, ..new(&firing) }, &Verdict::Overtaken);
+    firing.actions.push("Rolled back.".to_owned());
+    check_with(&Facts { over: true, ..new(&firing) }, &Verdict::Deliver);
 }
 
 #[test]
 fn a_channel_that_asked_for_quiet_gets_nothing_until_then() {
-    assert_eq!(decide(&Facts { quiet_until: Some(at(5)), ..NEW }, at(4)), Verdict::WaitUntil(at(5)));
-    assert_eq!(decide(&Facts { quiet_until: Some(at(5)), ..NEW }, at(5)), Verdict::Deliver);
+    let firing = &notice(notice::State::Firing, 0);
+    let quiet = |until| Facts { quiet_until: Some(at(until)), ..new(firing) };
+    check_with(&quiet(5), &Verdict::WaitUntil(at(5)));
+    check_with(&quiet(0), &Verdict::Deliver);
 }
 
 #[test]
 fn nothing_is_begun_without_the_time_to_end_it() {
-    let hurried = Facts { time_left: Duration::from_millis(900), ..NEW };
-    assert_eq!(decide(&hurried, at(0)), Verdict::NoTime);
+    let firing = &notice(notice::State::Firing, 0);
+    check_with(&Facts { time_left: Duration::from_millis(900), ..new(firing) }, &Verdict::NoTime);
 }
 
 fn reply(status: u16, body: &str) -> Reply {
