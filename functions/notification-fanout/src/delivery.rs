@@ -3,12 +3,14 @@
 //!
 //! | partition key | sort key | entry |
 //! |---|---|---|
-//! | `delivery#<incident>` | `<revision>#<state>#<channel>` | one notice on one channel |
+//! | `delivery#<incident>` | `<revision>#<state>#<channel>[#<occasion>]` | one notice on one channel |
+//! | `delivery#<incident>` | `notice` | the notice that is told again, where it may have to be |
+//! | `delivery#<incident>` | `told#<channel>` | what the channel was last told, and asked us to remember |
 //!
 //! A notice is the same as another by its incident, revision and state. The revision comes first in the sort key,
-//! with leading zeros, so that one query finds what every channel has of this notice and of all later ones.
+//! with leading zeros, so that one query finds what every channel has of this notice, and what each was told last.
 //!
-//! `pending` (may be sent, not before a time) → `in_flight` (somebody sends it, until a deadline) → `acknowledged`,
+//! `pending` (may be sent, not before a time) or `joined` (waits with others) → `in_flight` (somebody sends it, until a deadline) → `acknowledged`,
 //! `accepted_unverified` or `failed` (it lies in the dead-letter queue). Every claim raises `attempts`, and a write
 //! holds only if state and attempts are what was read before: of several claims one wins. A process that dies
 //! between sending and writing leaves `in_flight` behind; after the deadline the notice is sent again, because
@@ -22,10 +24,23 @@ use jiff::Timestamp;
 use shared::error::Call;
 use shared::ledger::{Item, Ledger, expiry, get_ms, get_n, get_s, ms, s};
 use shared::notice::{self, Notice};
-use shared::{Result, id};
+use shared::{Error, Result, id};
+
+use crate::channel::Memory;
+use crate::decision::dedup::Told;
+use crate::group;
 
 /// Longer than SQS can keep a message (14 days), so that a late repetition is still known.
 const DAYS_KEPT: i64 = 15;
+
+/// An incident that goes on for longer is told as if it were new.
+const DAYS_REMEMBERED: i64 = 90;
+
+/// More entries than one notice and its incident have on all channels, with all that came later.
+const MOST_ENTRIES: usize = 1_000;
+
+/// How often a change is tried anew when somebody else was faster.
+const TRIES: usize = 5;
 
 /// A longer incident is kept under its hash; DynamoDB takes 2,048 bytes of partition key.
 const LONGEST_INCIDENT: usize = 500;
@@ -46,6 +61,13 @@ pub enum State {
     Pending {
         /// When it may be sent.
         not_before: Timestamp,
+        /// Whether it has a turn of the channel then.
+        reserved: bool,
+    },
+    /// It waits with others, and is told with them.
+    Joined {
+        /// The group's id.
+        group: String,
     },
     /// An invocation has it in hand.
     InFlight {
@@ -70,6 +92,7 @@ impl State {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Pending { .. } => "pending",
+            Self::Joined { .. } => "joined",
             Self::InFlight { .. } => "in_flight",
             Self::Acknowledged => "acknowledged",
             Self::AcceptedUnverified => "accepted_unverified",
@@ -77,18 +100,38 @@ impl State {
         }
     }
 
-    const fn delivered(&self) -> bool {
+    /// Whether the channel has it.
+    pub const fn delivered(&self) -> bool {
         matches!(self, Self::Acknowledged | Self::AcceptedUnverified)
+    }
+
+    /// Until when it is not to be sent, whoever has it in hand.
+    pub const fn taken_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { not_before: until, .. } | Self::InFlight { deadline: until, .. } => Some(*until),
+            Self::Joined { .. } | Self::Acknowledged | Self::AcceptedUnverified | Self::Failed { .. } => None,
+        }
     }
 }
 
-/// What is written of one notice, and of later notices of its incident.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is written of one notice and its incident.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
-    /// Of this notice, by channel.
+    /// Of this notice on this occasion, by channel.
     pub held: HashMap<String, Delivery>,
-    /// The channels that were told of a later state that the incident is resolved.
-    pub resolved_since: Vec<String>,
+    /// What each channel was last told of the incident.
+    pub told: HashMap<String, Remembered>,
+}
+
+/// What is written of an incident on a channel.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Remembered {
+    /// What it was last told.
+    pub told: Option<Told>,
+    /// What it asked us to remember.
+    pub memory: Memory,
+    /// The entry that says so.
+    entry: Option<Item>,
 }
 
 /// Which delivery an entry is about.
@@ -98,71 +141,204 @@ pub struct Entry<'a> {
     pub notice: &'a Notice,
     /// The channel's name.
     pub channel: &'a str,
+    /// Why it is told again, such as `escalation-2`; empty where it is news.
+    pub occasion: &'a str,
 }
 
 impl Entry<'_> {
     /// The same for every attempt at this delivery; receivers know a repetition by it.
     pub fn key(&self) -> String {
         let Notice { incident, revision, state, .. } = self.notice;
-        id::of(&[incident, &revision.to_string(), state.as_str(), self.channel])
+        let revision = revision.to_string();
+        match self.occasion {
+            "" => id::of(&[incident, &revision, state.as_str(), self.channel]),
+            occasion => id::of(&[incident, &revision, state.as_str(), self.channel, occasion]),
+        }
     }
 
     fn sort_key(&self) -> String {
-        format!("{:020}#{}#{}", self.notice.revision, self.notice.state.as_str(), self.channel)
+        let Notice { revision, state, .. } = self.notice;
+        let end = if self.occasion.is_empty() { "" } else { "#" };
+        format!("{revision:020}#{}#{}{end}{}", state.as_str(), self.channel, self.occasion)
     }
 }
 
-/// What is written of this notice and of later ones of its incident, on all channels.
+/// What is written of this notice on this occasion, and of its incident, on all channels.
 ///
 /// # Errors
 /// What `dynamodb:Query` answers.
-pub async fn seen(ledger: &Ledger, notice: &Notice) -> Result<Seen> {
+pub async fn seen(ledger: &Ledger, notice: &Notice, occasion: &str) -> Result<Seen> {
     let mut seen = Seen::default();
-    let mut start = None;
-    loop {
-        let page = ledger
-            .client
-            .query()
-            .table_name(&ledger.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk >= :sk")
-            .expression_attribute_values(":pk", s(partition_key(&notice.incident)))
-            .expression_attribute_values(":sk", s(format!("{:020}#", notice.revision)))
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .action("dynamodb:Query")?;
-        for item in page.items() {
-            seen.take(item, notice);
-        }
-        start = page.last_evaluated_key.filter(|key| !key.is_empty());
-        if start.is_none() {
-            return Ok(seen);
-        }
+    let from = format!("{:020}#", notice.revision);
+    for item in ledger.list(&partition_key(&notice.incident), &from, MOST_ENTRIES).await? {
+        seen.take(item, notice, occasion);
     }
+    Ok(seen)
 }
 
 impl Seen {
     /// An entry that cannot be read counts as none. A claim then loses against it, and the message goes the way of
     /// one that cannot be settled: to the queue's own dead letters.
-    fn take(&mut self, item: &Item, notice: &Notice) {
-        let Some((channel, revision, told)) = get_s(item, "channel")
-            .zip(get_s(item, "revision").and_then(|revision| revision.parse::<u64>().ok()))
-            .zip(get_s(item, "told"))
-            .map(|((channel, revision), told)| (channel, revision, told))
-        else {
+    fn take(&mut self, item: Item, notice: &Notice, occasion: &str) {
+        let Some(channel) = get_s(&item, "channel") else { return };
+        if get_s(&item, "sk").is_some_and(|sort| sort.starts_with("told#")) {
+            self.told.insert(channel, remembered(item));
             return;
-        };
-        let Some(delivery) = read(item) else { return };
-        if revision == notice.revision && told == notice.state.as_str() {
+        }
+        let of_notice = get_s(&item, "revision").is_some_and(|text| text == notice.revision.to_string())
+            && get_s(&item, "told").as_deref() == Some(notice.state.as_str())
+            && get_s(&item, "occasion").unwrap_or_default() == occasion;
+        if let (true, Some(delivery)) = (of_notice, read(&item)) {
             self.held.insert(channel, delivery);
-        } else if revision > notice.revision
-            && told == notice::State::Resolved.as_str()
-            && delivery.state.delivered()
-        {
-            self.resolved_since.push(channel);
         }
     }
+}
+
+/// Writes down what the channel was told, if it was, and what it asks us to remember. A later state that it was told stays, with what it
+/// remembers; one that is for the record leaves what was told of the incident as it is.
+///
+/// # Errors
+/// What the ledger answers.
+pub async fn remember(
+    ledger: &Ledger,
+    notice: &Notice,
+    told: bool,
+    channel: &str,
+    before: &Remembered,
+    memory: Option<&Memory>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut before = before.clone();
+    for _ in 0..TRIES {
+        let told = match (&before.told, notice.state) {
+            (known, _) if !told => *known,
+            (known, notice::State::Info) => *known,
+            (Some(told), _) if told.revision > notice.revision => Some(*told),
+            (_, state) => Some(Told { state, revision: notice.revision, at: now }),
+        };
+        let memory = memory.unwrap_or(&before.memory);
+        if told == before.told && *memory == before.memory {
+            return Ok(());
+        }
+        let item = told_item(&notice.incident, channel, told.as_ref(), memory, now);
+        if ledger.swap(item, before.entry.as_ref()).await?.is_some() {
+            return Ok(());
+        }
+        let entry = ledger.look_up(&partition_key(&notice.incident), &format!("told#{channel}")).await?;
+        before = entry.map(remembered).unwrap_or_default();
+    }
+    Err(Error::Later(format!("what {channel} was told of {} changes all the time", notice.incident)))
+}
+
+/// Puts a delivery off: it has a turn of the channel at that time.
+///
+/// # Errors
+/// What `dynamodb:PutItem` answers, but for a lost race: somebody else has it in hand then.
+pub async fn postpone(
+    ledger: &Ledger,
+    entry: Entry<'_>,
+    held: Option<&Delivery>,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let state = State::Pending { not_before: until, reserved: true };
+    write(ledger, entry, held, &Delivery { state, attempts: next(held) }, "", now).await.map(drop)
+}
+
+/// Writes down that a delivery waits with others.
+///
+/// # Errors
+/// What `dynamodb:PutItem` answers, but for a lost race: somebody else has it in hand then.
+pub async fn joined(
+    ledger: &Ledger,
+    entry: Entry<'_>,
+    held: Option<&Delivery>,
+    group: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let state = State::Joined { group: group.to_owned() };
+    write(ledger, entry, held, &Delivery { state, attempts: next(held) }, "", now).await.map(drop)
+}
+
+/// The count tells one write from another, so it rises with each.
+fn next(held: Option<&Delivery>) -> u32 {
+    held.map_or(0, |held| held.attempts).saturating_add(1)
+}
+
+/// Keeps the notice that an incident is told with when it is told again.
+///
+/// # Errors
+/// What the ledger answers.
+pub async fn keep(ledger: &Ledger, notice: &Notice, now: Timestamp) -> Result<()> {
+    let text = serde_json::to_string(&group::bounded(notice))
+        .map_err(|error| Error::Malformed(format!("a notice cannot be written as JSON: {error}")))?;
+    let before = ledger.look_up(&partition_key(&notice.incident), "notice").await?;
+    let known = before.as_ref().and_then(|entry| get_s(entry, "revision")?.parse::<u64>().ok());
+    if known.is_some_and(|known| known >= notice.revision) {
+        return Ok(());
+    }
+    let item = HashMap::from([
+        ("pk", s(partition_key(&notice.incident))),
+        ("sk", s("notice")),
+        ("notice", s(text)),
+        ("revision", s(notice.revision.to_string())),
+        ("expires_at", expiry(now, DAYS_REMEMBERED)),
+    ]);
+    let item = item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    // One that was faster keeps one that is at least as new, or is followed by this message's repetition.
+    ledger.swap(item, before.as_ref()).await.map(drop)
+}
+
+/// The notice that an incident is told with when it is told again.
+///
+/// # Errors
+/// What `dynamodb:GetItem` answers.
+pub async fn kept(ledger: &Ledger, incident: &str) -> Result<Option<Notice>> {
+    let entry = ledger.look_up(&partition_key(incident), "notice").await?;
+    Ok(entry.and_then(|entry| serde_json::from_str(&get_s(&entry, "notice")?).ok()))
+}
+
+/// What a channel was last told of an incident.
+///
+/// # Errors
+/// What `dynamodb:GetItem` answers.
+pub async fn told(ledger: &Ledger, incident: &str, channel: &str) -> Result<Remembered> {
+    let entry = ledger.look_up(&partition_key(incident), &format!("told#{channel}")).await?;
+    Ok(entry.map(remembered).unwrap_or_default())
+}
+
+fn told_item(incident: &str, channel: &str, told: Option<&Told>, memory: &Memory, now: Timestamp) -> Item {
+    let memory = memory.iter().map(|(name, value)| (name.clone(), s(value))).collect();
+    let mut item = HashMap::from([
+        ("pk", s(partition_key(incident))),
+        ("sk", s(format!("told#{channel}"))),
+        ("channel", s(channel)),
+        ("memory", AttributeValue::M(memory)),
+        ("expires_at", expiry(now, DAYS_REMEMBERED)),
+    ]);
+    if let Some(Told { state, revision, at }) = told {
+        item.insert("state", s(state.as_str()));
+        item.insert("revision", s(revision.to_string()));
+        item.insert("at", ms(*at));
+    }
+    item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn remembered(item: Item) -> Remembered {
+    let told = || {
+        let state = match get_s(&item, "state")?.as_str() {
+            "firing" => notice::State::Firing,
+            "resolved" => notice::State::Resolved,
+            _ => return None,
+        };
+        let revision = get_s(&item, "revision")?.parse().ok()?;
+        Some(Told { state, revision, at: get_ms(&item, "at")? })
+    };
+    let told = told();
+    let memory = item.get("memory").and_then(|memory| memory.as_m().ok()).into_iter().flatten();
+    let memory =
+        memory.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect();
+    Remembered { told, memory, entry: Some(item) }
 }
 
 /// Takes a delivery in hand until the deadline, if nobody else has touched it since it was read. Answers with what
@@ -178,7 +354,7 @@ pub async fn claim(
     deadline: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Delivery>> {
-    let attempts = held.map_or(0, |held| held.attempts).saturating_add(1);
+    let attempts = next(held);
     let ours = Delivery { state: State::InFlight { owner: owner.to_owned(), deadline }, attempts };
     Ok(write(ledger, entry, held, &ours, "", now).await?.then_some(ours))
 }
@@ -241,14 +417,19 @@ fn item(entry: Entry<'_>, delivery: &Delivery, why: &str, now: Timestamp) -> Ite
         ("channel", s(entry.channel)),
         ("revision", s(entry.notice.revision.to_string())),
         ("told", s(entry.notice.state.as_str())),
+        ("occasion", s(entry.occasion)),
         ("state", s(delivery.state.as_str())),
         ("attempts", n(delivery.attempts)),
         ("at", ms(now)),
         ("expires_at", expiry(now, DAYS_KEPT)),
     ]);
     match &delivery.state {
-        State::Pending { not_before } => {
+        State::Pending { not_before, reserved } => {
             item.insert("not_before", ms(*not_before));
+            item.insert("reserved", AttributeValue::Bool(*reserved));
+        }
+        State::Joined { group } => {
+            item.insert("group", s(group));
         }
         State::InFlight { owner, deadline } => {
             item.insert("owner", s(owner));
@@ -267,7 +448,11 @@ fn item(entry: Entry<'_>, delivery: &Delivery, why: &str, now: Timestamp) -> Ite
 
 fn read(item: &Item) -> Option<Delivery> {
     let state = match get_s(item, "state")?.as_str() {
-        "pending" => State::Pending { not_before: get_ms(item, "not_before")? },
+        "pending" => State::Pending {
+            not_before: get_ms(item, "not_before")?,
+            reserved: item.get("reserved").is_some_and(|reserved| reserved.as_bool() == Ok(&true)),
+        },
+        "joined" => State::Joined { group: get_s(item, "group")? },
         "in_flight" => State::InFlight { owner: get_s(item, "owner")?, deadline: get_ms(item, "deadline")? },
         "acknowledged" => State::Acknowledged,
         "accepted_unverified" => State::AcceptedUnverified,

@@ -45,6 +45,13 @@ pub fn read(event: &Value) -> Result<Vec<Record>> {
     Ok(queue::read(event)?.into_iter().map(Record::from).collect())
 }
 
+/// Whether the event's messages come from this queue.
+pub fn is_of(event: &Value, queue_url: &str) -> bool {
+    let name = queue_url.rsplit('/').next().unwrap_or_default();
+    let source = event.get("Records").and_then(|records| records.get(0)?.get("eventSourceARN")?.as_str());
+    source.and_then(|arn| arn.rsplit(':').next()).is_some_and(|source| source == name)
+}
+
 /// Puts what a channel refuses for good into the dead-letter queue, as it came, with what is to be known of it.
 ///
 /// # Errors

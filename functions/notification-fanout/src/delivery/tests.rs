@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use jiff::Timestamp;
 use shared::ledger::Ledger;
-use shared::notice::{Notice, Severity, State as Told, Subject};
+use shared::notice::{Notice, Severity, State as Standing, Subject};
 
 use super::*;
 
@@ -13,20 +13,21 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_176_000 + seconds).unwrap()
 }
 
-fn notice(state: Told, seconds: i64) -> Notice {
+fn notice(state: Standing, seconds: i64) -> Notice {
     let subject = Subject { kind: "alarm".into(), id: "a".into(), arn: None };
     Notice::new("i-1", state, Severity::Sev2, subject, "t", at(seconds))
 }
 
 fn written(notice: &Notice, channel: &str, state: State, attempts: u32) -> Item {
-    item(Entry { notice, channel }, &Delivery { state, attempts }, "", at(0))
+    item(Entry { notice, channel, occasion: "" }, &Delivery { state, attempts }, "", at(0))
 }
 
 #[test]
 fn what_is_written_reads_back() {
-    let notice = notice(Told::Firing, 0);
+    let notice = notice(Standing::Firing, 0);
     for state in [
-        State::Pending { not_before: at(5) },
+        State::Pending { not_before: at(5), reserved: true },
+        State::Joined { group: "g".to_owned() },
         State::InFlight { owner: "r-1".to_owned(), deadline: at(9) },
         State::Acknowledged,
         State::AcceptedUnverified,
@@ -46,18 +47,26 @@ fn an_incident_of_any_length_has_a_key_that_fits() {
 }
 
 #[tokio::test]
-async fn what_is_written_of_this_notice_and_of_later_ends_is_found_over_all_pages() {
-    let asked = notice(Told::Firing, 0);
+async fn what_is_written_of_this_notice_and_what_was_told_last_is_found_over_all_pages() {
+    let told = Told { state: Standing::Resolved, revision: 7, at: at(3) };
+    let memory = Memory::from([("ts".to_owned(), "1.2".to_owned())]);
+    let asked = notice(Standing::Firing, 0);
     let pages = [
         vec![
             written(&asked, "ops", State::Acknowledged, 1),
-            written(&notice(Told::Resolved, 0), "audit", State::Acknowledged, 1),
+            written(&notice(Standing::Resolved, 0), "audit", State::Acknowledged, 1),
             Item::from([("pk".to_owned(), s("something else"))]),
         ],
         vec![
-            written(&notice(Told::Resolved, 60), "audit", State::AcceptedUnverified, 1),
-            written(&notice(Told::Resolved, 60), "ops", State::Pending { not_before: at(0) }, 1),
-            written(&notice(Told::Firing, 90), "ops", State::Acknowledged, 1),
+            written(&notice(Standing::Resolved, 60), "audit", State::AcceptedUnverified, 1),
+            written(
+                &notice(Standing::Resolved, 60),
+                "ops",
+                State::Pending { not_before: at(0), reserved: false },
+                1,
+            ),
+            written(&notice(Standing::Firing, 90), "ops", State::Acknowledged, 1),
+            told_item("i-1", "audit", Some(&told), &memory, at(3)),
         ],
     ];
     let [first, second] = pages;
@@ -75,11 +84,12 @@ async fn what_is_written_of_this_notice_and_of_later_ends_is_found_over_all_page
         .build();
     let ledger = Ledger::new(mock_client!(aws_sdk_dynamodb, [&rule]), "table");
 
-    let seen = seen(&ledger, &asked).await.unwrap();
+    let seen = seen(&ledger, &asked, "").await.unwrap();
 
     let held = Delivery { state: State::Acknowledged, attempts: 1 };
     assert_eq!(seen.held, HashMap::from([("ops".to_owned(), held)]));
-    assert_eq!(seen.resolved_since, ["audit"]);
+    let [(channel, remembered)] = Vec::from_iter(seen.told).try_into().unwrap();
+    assert_eq!((channel.as_str(), remembered.told, remembered.memory), ("audit", Some(told), memory));
 }
 
 async fn check_claim(there: Option<Item>, held: Option<Delivery>, expected: Option<u32>) {
@@ -92,15 +102,15 @@ async fn check_claim(there: Option<Item>, held: Option<Delivery>, expected: Opti
         }),
     };
     let ledger = Ledger::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&put]), "table");
-    let notice = notice(Told::Firing, 0);
-    let entry = Entry { notice: &notice, channel: "ops" };
+    let notice = notice(Standing::Firing, 0);
+    let entry = Entry { notice: &notice, channel: "ops", occasion: "" };
     let claimed = claim(&ledger, entry, held.as_ref(), "r-1", at(30), at(0)).await.unwrap();
     assert_eq!(claimed.map(|claimed| claimed.attempts), expected);
 }
 
 #[tokio::test]
 async fn of_several_claims_one_wins() {
-    let notice = notice(Told::Firing, 0);
+    let notice = notice(Standing::Firing, 0);
     let by = |owner: &str, attempts| {
         let state = State::InFlight { owner: owner.to_owned(), deadline: at(30) };
         Some(written(&notice, "ops", state, attempts))
@@ -123,8 +133,8 @@ async fn a_claim_holds_only_against_what_was_read() {
         })
         .then_output(|| PutItemOutput::builder().build());
     let ledger = Ledger::new(mock_client!(aws_sdk_dynamodb, [&rule]), "table");
-    let notice = notice(Told::Firing, 0);
-    let held = Delivery { state: State::Pending { not_before: at(0) }, attempts: 4 };
-    let entry = Entry { notice: &notice, channel: "ops" };
+    let notice = notice(Standing::Firing, 0);
+    let held = Delivery { state: State::Pending { not_before: at(0), reserved: false }, attempts: 4 };
+    let entry = Entry { notice: &notice, channel: "ops", occasion: "" };
     assert!(claim(&ledger, entry, Some(&held), "r-1", at(30), at(0)).await.unwrap().is_some());
 }

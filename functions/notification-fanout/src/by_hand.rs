@@ -1,0 +1,163 @@
+//! What is asked by hand, or by the schedule: `{"explain": {…a notice…}}` says which channels would get it and why,
+//! `{"silence": {…}}` keeps a silence, and `{"heartbeat": {}}` tries whether people could be told now.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::notice::{Notice, Severity, State, Subject};
+use shared::policy::notify::Silence;
+use shared::timer::Reminder;
+use shared::{Error, Report, Result, id};
+
+use crate::decision::explain::explain;
+use crate::group;
+use crate::run::Run;
+
+/// A group that is due for longer than this has lost its reminder.
+const OVERDUE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Request {
+    /// Which channels would get this, and why.
+    Explain(Sketch),
+    /// Tell nobody for a while.
+    Silence(Silence),
+    /// Could people be told now?
+    Heartbeat(Heartbeat),
+}
+
+/// Nothing more is to be said.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Heartbeat {}
+
+/// A notice as far as it matters for its routes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sketch {
+    severity: Severity,
+    state: State,
+    source: String,
+    environment: Option<String>,
+    kind: String,
+    subject: String,
+    incident: String,
+    labels: std::collections::BTreeMap<String, String>,
+    /// When it is told; now where it is left out.
+    at: Option<Timestamp>,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self {
+            severity: Severity::Sev2,
+            state: State::Firing,
+            source: "by-hand".to_owned(),
+            environment: None,
+            kind: "message".to_owned(),
+            subject: "a test".to_owned(),
+            incident: "by-hand:a-test".to_owned(),
+            labels: std::collections::BTreeMap::new(),
+            at: None,
+        }
+    }
+}
+
+/// The request that an event is, if it is one.
+///
+/// # Errors
+/// [`Error::Event`] for one that cannot be understood, with the field.
+pub fn read(event: &Value) -> Result<Option<Request>> {
+    let known = ["explain", "silence", "heartbeat"];
+    if !event
+        .as_object()
+        .is_some_and(|fields| fields.len() == 1 && known.iter().any(|name| fields.contains_key(*name)))
+    {
+        return Ok(None);
+    }
+    serde_json::from_value(event.clone())
+        .map(Some)
+        .map_err(|error| Error::Event(format!("the request cannot be understood: {error}")))
+}
+
+impl Run<'_> {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: Request) -> Result<Report> {
+        match request {
+            Request::Explain(sketch) => Ok(self.explained(&sketch)),
+            Request::Silence(silence) => self.silenced(silence).await,
+            Request::Heartbeat(Heartbeat {}) => self.beat().await,
+        }
+    }
+
+    fn explained(&self, sketch: &Sketch) -> Report {
+        let now = sketch.at.unwrap_or_else(|| self.now());
+        let subject = Subject { kind: sketch.kind.clone(), id: sketch.subject.clone(), arn: None };
+        let mut notice =
+            Notice::new(&sketch.incident, sketch.state, sketch.severity, subject, "a dry run", now);
+        notice.source.clone_from(&sketch.source);
+        notice.environment = sketch.environment.clone().unwrap_or_else(|| self.environment().to_owned());
+        notice.labels.clone_from(&sketch.labels);
+        let explained = self.in_world(None, |world| explain(world, &notice, now));
+        let lines = explained.lines();
+        let answer = json!({
+            "outcome": "explained",
+            "policy": {"version": self.rules.loaded.version, "problem": self.rules.problem},
+            "channels": explained.channels,
+            "unknown": explained.unknown,
+            "lines": lines,
+        });
+        Report::new("explained", sketch.incident.clone(), lines.join("; ")).answering(answer)
+    }
+
+    async fn silenced(&self, mut silence: Silence) -> Result<Report> {
+        if silence.matches.is_empty() {
+            let advice = "a silence needs something to match, such as {\"service\": \"web\"}";
+            return Err(Error::Event(advice.to_owned()));
+        }
+        if silence.id.is_empty() {
+            silence.id = id::of(&[&silence.author, &silence.reason, &silence.until.to_string()]);
+        }
+        self.clients.ledger.silence(self.environment(), &silence, self.now()).await?;
+        let reason = format!("until {}, by {}: {}", silence.until, silence.author, silence.reason);
+        let answer = json!({"outcome": "silenced", "silence": silence});
+        Ok(Report::new("silenced", silence.id.clone(), reason).answering(answer))
+    }
+
+    /// Tries what a delivery needs: secrets and policy were read to come here, the ledger answers below. Then arms anew
+    /// what lost its reminder.
+    async fn beat(&self) -> Result<Report> {
+        if let Some(problem) = &self.rules.problem {
+            return Err(Error::Malformed(format!("notices go by the defaults, because {problem}")));
+        }
+        let before = self.now().saturating_sub(OVERDUE).unwrap_or(Timestamp::MIN);
+        let overdue = group::overdue(&self.clients.ledger, self.environment(), before).await?;
+        for group in &overdue {
+            self.arm(&Reminder::Flush { group: group.id.clone() }, self.now()).await?;
+        }
+        let unknown = self.named_but_unknown();
+        if !unknown.is_empty() {
+            let names = unknown.join(", ");
+            return Err(Error::Malformed(format!(
+                "the policy names channels that the channels secret does not have: {names}"
+            )));
+        }
+        if self.secrets.signer.is_none() {
+            let advice = "the secret for links to acknowledge cannot be read: notices come without them";
+            return Err(Error::Malformed(advice.to_owned()));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "groups are far fewer than 2^52")]
+        let late = overdue.len() as f64;
+        let reason = format!("people could be told now on {} channels", self.secrets.channels.len());
+        Ok(Report::new("alive", "heartbeat", reason)
+            .metric("Heartbeat", "Count", 1.0)
+            .metric("OverdueGroups", "Count", late)
+            .answering(json!({"outcome": "alive"})))
+    }
+
+    fn named_but_unknown(&self) -> Vec<String> {
+        let named = self.notify().named();
+        named.into_iter().filter(|name| self.channel(name).is_none()).map(ToOwned::to_owned).collect()
+    }
+}

@@ -1,0 +1,233 @@
+//! One notice on one channel: its turn, claim, send, remember, record.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::Result;
+use shared::notice::{self, Notice, Severity};
+
+use super::{Run, pace};
+use crate::bucket::{self, Rate, Turn};
+use crate::channel::{Channel, Outbox, Sent, Telling};
+use crate::decision::{self, Meaning, Outcome, pause};
+use crate::delivery::{self, Delivery, Entry, Remembered, State};
+use crate::render::{Occasion, View};
+use crate::{MARGIN, PATIENCE, SOON, queue};
+
+/// One notice on one channel, decided to be told.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) notice: &'a Notice,
+    pub(super) together: &'a [Notice],
+    pub(super) channel: &'a Channel,
+    pub(super) occasion: Occasion<'a>,
+    /// The occasion in the ledger; empty where it is news.
+    pub(super) word: &'a str,
+    pub(super) started: Option<Timestamp>,
+    pub(super) mentions: &'a [String],
+    pub(super) held: Option<&'a Delivery>,
+    pub(super) remembered: &'a Remembered,
+    /// The queue's id of the message that asks for it.
+    pub(super) message: &'a str,
+    /// What goes to the dead-letter queue if nobody can be told.
+    pub(super) bodies: &'a [String],
+    /// Whether it may be told elsewhere, if the channel refuses it.
+    pub(super) fallback: bool,
+}
+
+/// What came of it.
+pub(super) enum Handed {
+    /// It is over, or comes again.
+    Is(Outcome),
+    /// It is not the channel's turn before then.
+    NotBefore(Timestamp),
+}
+
+impl Run<'_> {
+    /// Tells a notice on a channel when it is the channel's turn. With `reserve`, the next turn is reserved for it.
+    pub(super) async fn hand_over(&self, asked: &Asked<'_>, reserve: bool) -> Result<Handed> {
+        let Asked { notice, channel, held, .. } = *asked;
+        let ledger = &self.clients.ledger;
+        let entry = Entry { notice, channel: &channel.name, occasion: asked.word };
+        let reserved = matches!(held, Some(Delivery { state: State::Pending { reserved: true, .. }, .. }));
+        if !reserved {
+            let rate = pace(channel, self.notify());
+            match self.turn(&channel.name, rate, reserve).await? {
+                Turn::Now => {}
+                Turn::At(until) if reserve => {
+                    delivery::postpone(ledger, entry, held, until, self.now()).await?;
+                    return Ok(Handed::NotBefore(until));
+                }
+                Turn::At(until) => return Ok(Handed::NotBefore(until)),
+            }
+        }
+        let deadline = decision::after(self.invocation.deadline, SOON);
+        let owner = &self.invocation.request_id;
+        let Some(in_hand) = delivery::claim(ledger, entry, held, owner, deadline, self.now()).await? else {
+            let why = "another invocation was faster to take it in hand".to_owned();
+            return Ok(Handed::Is(Outcome::Waits { until: self.later(PATIENCE), why }));
+        };
+
+        let Sent { meaning, memory } = self.send(asked, &entry, in_hand.attempts).await;
+        let mut forgotten = None;
+        if meaning.is_success() || memory.is_some() {
+            let told = meaning.is_success();
+            // Without it the end of the incident would not be told.
+            forgotten = delivery::remember(
+                ledger,
+                notice,
+                told,
+                &channel.name,
+                asked.remembered,
+                memory.as_ref(),
+                self.now(),
+            )
+            .await
+            .err();
+        }
+        let (outcome, state) = match meaning {
+            Meaning::Acknowledged => (Outcome::Acknowledged, State::Acknowledged),
+            Meaning::Accepted => (Outcome::AcceptedUnverified, State::AcceptedUnverified),
+            Meaning::Later { after, quiet, why } => {
+                let until = self.later(pause(after, in_hand.attempts, decision::seed(&entry.key())));
+                if quiet {
+                    self.fanout.quiet.borrow_mut().insert(channel.name.clone(), until);
+                    // Others learn it from the ledger; what they do not learn they are told by the channel.
+                    let _ = bucket::quiet(ledger, &channel.name, until, self.now()).await;
+                }
+                (Outcome::Waits { until, why }, State::Pending { not_before: until, reserved: false })
+            }
+            Meaning::Simplify(why) | Meaning::Refused(why) => {
+                match self.undeliverable(asked, &entry, &why).await {
+                    Ok(outcome @ Outcome::Waits { until, .. }) => {
+                        (outcome, State::Pending { not_before: until, reserved: false })
+                    }
+                    Ok(outcome) => (outcome, State::Failed { message: asked.message.to_owned() }),
+                    Err(error) => {
+                        let not_before = self.later(pause(None, in_hand.attempts, 0));
+                        let state = State::Pending { not_before, reserved: false };
+                        // What counts is the error; without this line the delivery is free again at its deadline.
+                        let _ = delivery::record(ledger, entry, &in_hand, state, "", self.now()).await;
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        // What happened has happened. Were the message given back because that could not be written down, people
+        // would surely be told twice; left as it is, only a repetition by the queue could do that.
+        let recorded = delivery::record(ledger, entry, &in_hand, state, outcome.why(), self.now()).await;
+        match forgotten {
+            // It counts as sent, and the next look only writes down what was told.
+            Some(error) if recorded.is_ok_and(|recorded| recorded) => {
+                let until = self.later(pause(None, in_hand.attempts, decision::seed(&entry.key())));
+                Ok(Handed::Is(Outcome::Waits { until, why: error.chain() }))
+            }
+            Some(_) | None => Ok(Handed::Is(outcome)),
+        }
+    }
+
+    /// Takes a turn of a bucket, one after the other within this process.
+    pub(super) async fn turn(&self, bucket: &str, rate: Rate, reserve: bool) -> Result<Turn> {
+        let line = self.fanout.line(bucket);
+        let _first = line.lock().await;
+        bucket::take(&self.clients.ledger, bucket, rate, reserve, self.now()).await
+    }
+
+    async fn send(&self, asked: &Asked<'_>, entry: &Entry<'_>, attempt: u32) -> Sent {
+        let link = self.link(asked.notice);
+        let view = View {
+            notice: asked.notice,
+            together: asked.together,
+            occasion: asked.occasion,
+            started: asked.started.or(asked.notice.started),
+            acknowledge: link.as_deref(),
+            mentions: asked.mentions,
+            now: self.now(),
+        };
+        let out = Outbox {
+            http: &self.clients.http,
+            sns: &self.clients.sns,
+            ses: &self.clients.ses,
+            limit: &|| PATIENCE.min(self.invocation.left(MARGIN)),
+            now: self.now(),
+        };
+        let key = entry.key();
+        let memory = &asked.remembered.memory;
+        let telling = Telling { view, channel: &asked.channel.name, key: &key, attempt, memory };
+        asked.channel.send(&out, &telling).await
+    }
+
+    /// What a channel refuses for good is told on its fallback, or kept in the dead-letter queue.
+    async fn undeliverable(&self, asked: &Asked<'_>, entry: &Entry<'_>, why: &str) -> Result<Outcome> {
+        let fallback = self.notify().fallback_of(&asked.channel.name).filter(|_| asked.fallback);
+        let fallback = fallback.and_then(|name| self.channel(name));
+        if let Some(to) = fallback.filter(|channel| channel.takes(asked.notice).is_ok()) {
+            match self.reroute(asked, to, why).await? {
+                Outcome::Acknowledged | Outcome::AcceptedUnverified | Outcome::AlreadyDelivered => {
+                    return Ok(Outcome::Rerouted { to: to.name.clone(), why: why.to_owned() });
+                }
+                waits @ Outcome::Waits { .. } => return Ok(waits),
+                Outcome::Overtaken
+                | Outcome::Unheard
+                | Outcome::RefusedBefore
+                | Outcome::Joined { .. }
+                | Outcome::NotTold { .. }
+                | Outcome::Rerouted { .. }
+                | Outcome::DeadLettered { .. } => {}
+            }
+        }
+        let revision = entry.notice.revision.to_string();
+        let about = [
+            ("channel", entry.channel),
+            ("error", why),
+            ("incident", &entry.notice.incident),
+            ("revision", &revision),
+        ];
+        for body in asked.bodies {
+            // Several are kept each under its own name: their bodies say it.
+            let about = if asked.bodies.len() == 1 { &about[..] } else { about.split_at(2).0 };
+            queue::dead_letter(&self.clients.sqs, &self.fanout.config.dead_letters, body, about).await?;
+        }
+        Ok(Outcome::DeadLettered { why: why.to_owned() })
+    }
+
+    async fn reroute(&self, asked: &Asked<'_>, to: &Channel, why: &str) -> Result<Outcome> {
+        let word = format!("for-{}", asked.channel.name);
+        let seen = delivery::seen(&self.clients.ledger, asked.notice, &word).await?;
+        let remembered = seen.told.get(&to.name).cloned().unwrap_or_default();
+        let held = seen.held.get(&to.name);
+        match held.map(|held| &held.state) {
+            Some(State::Acknowledged | State::AcceptedUnverified) => return Ok(Outcome::AlreadyDelivered),
+            Some(State::Failed { message }) if *message == asked.message => {
+                return Ok(Outcome::RefusedBefore);
+            }
+            Some(_) | None => {}
+        }
+        let rerouted = Asked {
+            channel: to,
+            occasion: Occasion::Rerouted { channel: &asked.channel.name, why },
+            word: &word,
+            held,
+            remembered: &remembered,
+            bodies: &[],
+            fallback: false,
+            ..*asked
+        };
+        match Box::pin(self.hand_over(&rerouted, true)).await? {
+            Handed::Is(outcome) => Ok(outcome),
+            Handed::NotBefore(until) => {
+                Ok(Outcome::Waits { until, why: format!("it is not the turn of {}", to.name) })
+            }
+        }
+    }
+}
+
+/// Whether it may be told with others, because people read the channel: the worst is never held up by a storm.
+pub(super) fn may_be_folded(notice: &Notice) -> bool {
+    notice.state == notice::State::Info || notice.severity > Severity::Sev1
+}
+
+/// How long a delivery that failed on our side stays away.
+pub(super) fn stumble(receives: u32, seed: &str) -> Duration {
+    pause(None, receives, decision::seed(seed))
+}

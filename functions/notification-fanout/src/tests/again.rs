@@ -1,0 +1,174 @@
+//! What is told again: escalations, reminders, and what another channel refused.
+
+use serde_json::json;
+use shared::ledger::activity::Acknowledgement;
+
+use super::together::{batch, notice};
+use super::world::Stage;
+use super::{failures, ok};
+use crate::receiver::{Receiver, answer};
+
+const ON_CALL: &str = "
+notify:
+  route: {channels: [audit]}
+  people: {ann: {channels: [ops], mention: U012ABC}, ben: {channels: [ops]}}
+  escalation:
+    steps: [{after: 0s, to: ann}, {after: 15m, to: ben}, {after: 30m, to: ops}]
+";
+
+#[tokio::test]
+async fn whoever_is_next_is_called_until_somebody_acknowledges() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::with(&receiver, ON_CALL);
+    stage.tell(&[notice(&stage, "e-1", "firing", "sev1", 0)]).await;
+    assert_eq!(stage.remind().await, ["escalated"]);
+    stage.remind().await;
+    let called = receiver.got("/slack/hunter2");
+    assert_eq!(called.len(), 1, "once, however often the reminder comes");
+    assert!(
+        called[0].body.contains("<@U012ABC>") && called[0].body.contains("you are on call"),
+        "{}",
+        called[0].body
+    );
+    assert!(called[0].body.contains("expires="), "there is a link to acknowledge");
+
+    stage.later(901);
+    assert_eq!(stage.remind().await, ["escalated"]);
+    let called = receiver.got("/slack/hunter2");
+    assert_eq!(called.len(), 2);
+    assert!(called[1].body.contains("ben") && called[1].body.contains("15 min"), "{}", called[1].body);
+
+    let ledger = &stage.fanout.clients.get().unwrap().ledger;
+    let acknowledged = ledger.acknowledge("prod", "e-1", "ann", stage.now).await.unwrap();
+    assert!(matches!(acknowledged, Acknowledgement::Done(_)));
+    stage.later(1_000);
+    assert_eq!(stage.remind().await, ["ignored"]);
+    assert_eq!(receiver.got("/slack/hunter2").len(), 2, "nobody is called for what somebody has in hand");
+    assert!(stage.world.lock().unwrap().reminders.is_empty(), "and nothing reminds of it any more");
+}
+
+#[tokio::test]
+async fn an_end_ends_the_escalation_and_a_new_beginning_begins_it_anew() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::with(&receiver, ON_CALL);
+    stage.tell(&[notice(&stage, "e-2", "firing", "sev1", 0)]).await;
+    stage.remind().await;
+    stage.later(60);
+    stage.tell(&[notice(&stage, "e-2", "resolved", "sev1", 0)]).await;
+    stage.later(900);
+    assert_eq!(stage.remind().await, ["ignored"]);
+    assert_eq!(receiver.got("/slack/hunter2").len(), 2, "the call, and that it is over");
+    stage.tell(&[notice(&stage, "e-2", "firing", "sev1", 0)]).await;
+    assert_eq!(stage.remind().await, ["escalated"]);
+    assert_eq!(receiver.got("/slack/hunter2").len(), 3);
+}
+
+#[tokio::test]
+async fn whom_nobody_tells_nobody_calls() {
+    let receiver = Receiver::start(ok).await;
+    let silenced = format!(
+        "{ON_CALL}  silences: [{{match: {{incident: e-3}}, until: 2099-01-01T00:00:00Z, author: ann, reason: a test}}]\n"
+    );
+    let stage = Stage::with(&receiver, &silenced);
+    stage.tell(&[notice(&stage, "e-3", "firing", "sev1", 0)]).await;
+    assert!(stage.remind().await.iter().all(|outcome| *outcome == "waiting"));
+    assert!(receiver.got("/slack/hunter2").is_empty() && receiver.got("/audit/hunter2").is_empty());
+}
+
+#[tokio::test]
+async fn somebody_without_channels_is_called_by_name_where_it_is_told() {
+    let receiver = Receiver::start(ok).await;
+    let policy = "notify: {route: {channels: [ops]}, people: {ann: {mention: U012ABC}}, \
+                  escalation: {steps: [{after: 0s, to: ann}]}}";
+    let stage = Stage::with(&receiver, policy);
+    stage.tell(&[notice(&stage, "e-4", "firing", "sev1", 0)]).await;
+    assert_eq!(stage.remind().await, ["escalated"]);
+    let slack = receiver.got("/slack/hunter2");
+    assert!(slack.len() == 2 && slack[1].body.contains("<@U012ABC>"), "{slack:?}");
+}
+
+#[tokio::test]
+async fn what_the_queue_is_about_to_forget_is_kept_as_a_dead_letter() {
+    let receiver = Receiver::start(|got, before| match got.path.as_str() {
+        "/slack/hunter2" => Some(answer("503 Service Unavailable", "", "")),
+        _ => ok(got, before),
+    })
+    .await;
+    let stage = Stage::at(&receiver);
+    let mut event = batch(&[notice(&stage, "o-1", "firing", "sev2", 0)]);
+    let sent = (stage.now - jiff::SignedDuration::from_hours(85)).as_millisecond().to_string();
+    event["Records"][0]["attributes"] = json!({"SentTimestamp": sent, "ApproximateReceiveCount": "400"});
+    let report = stage.handle(&event).await.unwrap();
+    assert_eq!((report.outcome(), failures(&report)), ("dead_lettered", vec![]));
+    let world = stage.world.lock().unwrap();
+    assert_eq!(world.dead.len(), 1);
+    assert!(world.dead[0].0 == "ops" && world.dead[0].1.contains("for days: 503"), "{:?}", world.dead);
+}
+
+#[tokio::test]
+async fn what_goes_on_is_repeated_until_somebody_has_it_in_hand() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::with(&receiver, "notify: {route: {channels: [ops], repeat_interval: 1h}}");
+    stage.tell(&[notice(&stage, "r-1", "firing", "sev2", 0)]).await;
+    stage.later(3_500);
+    stage.remind().await;
+    assert_eq!(receiver.got("/slack/hunter2").len(), 1);
+    for told in 2..4 {
+        stage.later(3_601);
+        stage.remind().await;
+        let slack = receiver.got("/slack/hunter2");
+        assert_eq!(slack.len(), told);
+        assert!(slack[told - 1].body.contains("it still goes on"), "{}", slack[told - 1].body);
+    }
+    let ledger = &stage.fanout.clients.get().unwrap().ledger;
+    ledger.acknowledge("prod", "r-1", "ann", stage.now).await.unwrap();
+    stage.later(3_601);
+    stage.remind().await;
+    assert_eq!(receiver.got("/slack/hunter2").len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_channel_refuses_for_good_is_told_on_its_fallback_and_says_so() {
+    let receiver = Receiver::start(|got, before| match got.path.as_str() {
+        "/slack/hunter2" => Some(answer("404 Not Found", "", "no_service")),
+        _ => ok(got, before),
+    })
+    .await;
+    let stage = Stage::with(&receiver, "notify: {route: {channels: [ops]}, fallback: audit}");
+    let event = batch(&[notice(&stage, "b-1", "firing", "sev2", 0)]);
+    let report = stage.handle(&event).await.unwrap();
+    assert_eq!((report.outcome(), failures(&report)), ("rerouted", vec![]));
+    assert!(stage.world.lock().unwrap().dead.is_empty());
+    let audit = receiver.got("/audit/hunter2");
+    assert_eq!(audit.len(), 1);
+    assert!(audit[0].body.contains("404 no_service"), "{}", audit[0].body);
+    assert_eq!(stage.handle(&event).await.unwrap().outcome(), "ignored");
+    assert_eq!(receiver.got("/audit/hunter2").len(), 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_which_channels_would_be_told_and_why() {
+    let receiver = Receiver::start(ok).await;
+    let stage = Stage::with(&receiver, "notify: {route: {channels: [ops]}}");
+    let asked = json!({"explain": {"severity": "sev2", "labels": {"service": "web"}}});
+    let report = stage.handle(&asked).await.unwrap();
+    let channels = report.answer()["channels"].as_array().unwrap();
+    let of =
+        |name: &str| channels.iter().find(|channel| channel["channel"] == name).unwrap()["would"].clone();
+    assert_eq!((of("ops"), of("audit")), (json!("tell"), json!("not_routed")));
+    assert!(receiver.got("/slack/hunter2").is_empty());
+    let wrong = stage.handle(&json!({"explain": {"severty": "sev2"}})).await.unwrap_err();
+    assert!(wrong.chain().contains("severty"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_finds_what_would_keep_people_from_being_told() {
+    let receiver = Receiver::start(ok).await;
+    let beat = json!({"heartbeat": {}});
+    assert_eq!(Stage::at(&receiver).handle(&beat).await.unwrap().outcome(), "alive");
+    let wrong = Stage::with(&receiver, "notify: {route: {channels: [ops, pagr]}}");
+    let error = wrong.handle(&beat).await.unwrap_err();
+    assert!(error.chain().contains("pagr"), "{error}");
+    let unread = Stage::with(&receiver, "notify: {rout: {}}");
+    assert!(unread.handle(&beat).await.unwrap_err().chain().contains("rout"));
+}
