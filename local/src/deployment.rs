@@ -9,6 +9,13 @@ use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs as logs;
 use aws_sdk_secretsmanager as secrets;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -108,6 +115,22 @@ impl Deployment {
     /// When the template has no output of that name.
     pub fn output(&self, name: &str) -> anyhow::Result<&str> {
         self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+    }
+
+    /// What local AWS answers to a request without a signature: status and body. Such requests are those to a function's
+    /// URL, which is under `/_aws/lambda-url/<id>/`, and those that look into local AWS itself.
+    pub async fn ask(&self, method: &str, path: &str, form: &str) -> anyhow::Result<(u16, String)> {
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.aws.endpoint()))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(form.to_owned()))?;
+        let answer = client.request(request).await.context("local AWS does not answer")?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.context("local AWS broke its answer off")?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
     /// The report lines of a function so far, oldest first, from the log group that the output names.

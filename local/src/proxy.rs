@@ -188,7 +188,8 @@ impl Shared {
         let (action, protocol) = name(parts, body);
         let mut state = self.state();
         // Every rule counts the calls it is about, also those that an older rule decides.
-        let firing: Vec<Fault> = state.rules.iter_mut().filter_map(|rule| rule.meets(&action)).collect();
+        let firing: Vec<Fault> =
+            state.rules.iter_mut().filter_map(|rule| rule.meets(&action, body)).collect();
         let id = state.count;
         state.count += 1;
         let call = Call {

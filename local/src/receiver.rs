@@ -1,6 +1,7 @@
 //! A real HTTPS receiver that answers by script and remembers what it was sent.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +107,18 @@ struct Shared {
 struct Received {
     requests: Vec<Request>,
     answers: HashMap<String, VecDeque<Answer>>,
+    scripts: Vec<Script>,
+}
+
+/// How requests are answered that have no queued answer.
+struct Script(Box<Answering>);
+
+type Answering = dyn Fn(&Request) -> Option<Answer> + Send;
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
+    }
 }
 
 impl Receiver {
@@ -131,9 +144,16 @@ impl Receiver {
     }
 
     /// Answers the next request to the path so, after those that were queued before. A path without a queued answer
-    /// answers 200 `ok`.
+    /// answers as [`Receiver::answer_by`] says, or else 200 `ok`.
     pub fn answer(&self, path: &str, answer: Answer) {
         self.shared.lock().answers.entry(path.to_owned()).or_default().push_back(answer);
+    }
+
+    /// Answers by this script whatever has no answer queued and none by an earlier script; 200 `ok` where no script has
+    /// one. Requests are answered one after another, so a script may keep count. It must not ask this receiver for
+    /// anything.
+    pub fn answer_by(&self, script: impl Fn(&Request) -> Option<Answer> + Send + 'static) {
+        self.shared.lock().scripts.push(Script(Box::new(script)));
     }
 
     /// What has come to the path, oldest first.
@@ -218,14 +238,18 @@ async fn receive(
     let path = head.uri.path().to_owned();
     let answer = {
         let mut state = shared.lock();
-        state.requests.push(Request {
+        let request = Request {
             method: head.method.to_string(),
             path: path.clone(),
             headers: head.headers,
             body: body.into(),
             at: Instant::now(),
-        });
-        state.answers.get_mut(&path).and_then(VecDeque::pop_front)
+        };
+        let queued = state.answers.get_mut(&path).and_then(VecDeque::pop_front);
+        let scripted = || state.scripts.iter().find_map(|Script(script)| script(&request));
+        let answer = queued.or_else(scripted);
+        state.requests.push(request);
+        answer
     };
     shared.arrived.notify_waiters();
 

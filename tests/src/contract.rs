@@ -23,7 +23,7 @@ pub(crate) const TESTS: [(&str, Test); 25] = [
     ("the_template_sets_exactly_the_variables_that_the_code_reads", variables),
     ("the_template_grants_exactly_the_actions_that_the_code_calls", permissions),
     ("nothing_is_granted_on_everything_that_can_be_granted_on_less", resources),
-    ("values_of_secrets_are_read_by_the_hook_and_for_the_channels_alone", values),
+    ("values_of_secrets_are_read_by_the_hook_and_for_the_channels_and_links_alone", values),
     ("a_message_that_comes_back_is_not_handed_out_twice_at_once", queues),
     ("every_function_has_a_folder_a_log_group_with_retention_and_alarms_of_its_own", furniture),
     ("alarms_on_the_watch_itself_go_around_the_watch", self_alerts),
@@ -62,8 +62,9 @@ pub(crate) const TESTS: [(&str, Test); 25] = [
 type Reader = fn(&Env<'_>) -> Result<()>;
 
 /// Every function by its folder, with its settings' reader: the reader is its own oracle.
-fn readers() -> [(&'static str, Reader); 5] {
+fn readers() -> [(&'static str, Reader); 6] {
     [
+        ("acknowledge", |env| acknowledge::Config::read(env).map(drop)),
         ("alarm-rollback", |env| alarm_rollback::Config::read(env).map(drop)),
         ("deployment-watch", |env| deployment_watch::Config::read(env).map(drop)),
         ("notification-fanout", |env| notification_fanout::Config::read(env).map(drop)),
@@ -184,6 +185,8 @@ fn values() -> anyhow::Result<()> {
         }
     }
     let expected = [
+        "acknowledge: secretsmanager:GetSecretValue on AcknowledgeKey".to_owned(),
+        "notification-fanout: secretsmanager:GetSecretValue on AcknowledgeKey".to_owned(),
         "notification-fanout: secretsmanager:GetSecretValue on ChannelsSecretArn".to_owned(),
         format!("secret-redeploy: secretsmanager:UpdateSecretVersionStage on {ROTATED}"),
         "secret-rotation: kms:Decrypt on RotationKeyArns".to_owned(),
@@ -199,7 +202,7 @@ fn values() -> anyhow::Result<()> {
 fn queues() -> anyhow::Result<()> {
     let template = Template::read()?;
     let read = template.queues_read();
-    ensure!(read.len() == 4, "not four queues are read: {read:?}");
+    ensure!(read.len() == 5, "not five queues are read: {read:?}");
     for (queue, function) in read {
         let time = template.number("AWS::Serverless::Function", &function, &["Timeout"]);
         let hidden = template.number("AWS::SQS::Queue", &queue, &["VisibilityTimeout"]);

@@ -50,6 +50,9 @@ pub(crate) async fn spawn_with(
         ("NOTICES_TOPIC_ARN", stage.output("NoticesTopicArn")?.to_owned()),
         ("CHANNELS_SECRET_ARN", stage.deployment.channels_secret.clone()),
         ("NOTICES_QUEUE_URL", stage.output("NoticesQueueUrl")?.to_owned()),
+        ("REMINDERS_QUEUE_URL", stage.output("NoticeRemindersUrl")?.to_owned()),
+        ("ACKNOWLEDGE_URL", stage.output("AcknowledgeUrl")?.to_owned()),
+        ("ACKNOWLEDGE_KEY_ARN", stage.output("AcknowledgeKeyArn")?.to_owned()),
         ("DEAD_LETTERS_URL", stage.output("NoticesDeadLettersUrl")?.to_owned()),
     ];
     Function::spawn(binary, environment.into_iter().chain(settings.iter().cloned())).await

@@ -16,7 +16,8 @@ use crate::stage::{SIGNING_KEY, Stage, Test};
 const INPUTS: usize = 1_000;
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
+        ("acknowledge_answers_1000_hostile_inputs", |stage| acknowledge(stage).boxed_local()),
         ("alarm_rollback_answers_1000_hostile_inputs", |stage| alarm_rollback(stage).boxed_local()),
         ("deployment_watch_answers_1000_hostile_inputs", |stage| deployment_watch(stage).boxed_local()),
         ("notification_fanout_answers_1000_hostile_inputs", |stage| notification_fanout(stage).boxed_local()),
@@ -24,6 +25,22 @@ pub(crate) fn tests() -> Vec<(String, Test)> {
         ("secret_rotation_answers_1000_hostile_inputs", |stage| secret_rotation(stage).boxed_local()),
     ];
     tests.into_iter().map(|(name, test)| (format!("hostile::{name}"), test)).collect()
+}
+
+/// Whoever has no key forges in vain: nothing but the key and, by hand, the ledger is ever asked for.
+async fn acknowledge(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|call| {
+        if call.is("secretsmanager:GetSecretValue") {
+            Answer::json(&json!({"SecretString": SIGNING_KEY}))
+        } else {
+            Answer::error(400, "AccessDeniedException", "no")
+        }
+    })
+    .await?;
+    let function = spawn(stage, &stage.acknowledge, aws.url()).await?;
+    answered(&function, &Stage::events("acknowledge")?).await?;
+    ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
+    Ok(())
 }
 
 async fn alarm_rollback(stage: &Stage) -> anyhow::Result<()> {

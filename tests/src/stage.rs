@@ -25,6 +25,7 @@ pub(crate) type Test = for<'a> fn(&'a Stage) -> futures_util::future::LocalBoxFu
 
 pub(crate) struct Stage {
     pub(crate) deployment: Deployment,
+    pub(crate) acknowledge: PathBuf,
     pub(crate) alarm_rollback: PathBuf,
     pub(crate) deployment_watch: PathBuf,
     pub(crate) notification_fanout: PathBuf,
@@ -69,6 +70,7 @@ impl Stage {
         let config = &deployment.config;
         let table = deployment.output("LedgerTable")?;
         Ok(Self {
+            acknowledge: build.binary("Acknowledge"),
             alarm_rollback: build.binary("AlarmRollback"),
             deployment_watch: build.binary("DeploymentWatch"),
             notification_fanout: build.binary("NotificationFanout"),

@@ -38,6 +38,13 @@ pub enum When {
     First(usize),
     /// Only this one, counted from one.
     Nth(usize),
+    /// So many in a thousand, by what is sent: a repetition of the same call is one of them, too.
+    PerMille {
+        /// How many.
+        share: u64,
+        /// Which.
+        seed: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -54,7 +61,7 @@ impl Rule {
     }
 
     /// Counts the call if the rule is about it, and says what is done to it.
-    pub(super) fn meets(&mut self, action: &str) -> Option<Fault> {
+    pub(super) fn meets(&mut self, action: &str, body: &[u8]) -> Option<Fault> {
         if !covers(&self.action, action) {
             return None;
         }
@@ -63,9 +70,18 @@ impl Rule {
             When::Always => true,
             When::First(count) => self.met <= count,
             When::Nth(nth) => self.met == nth,
+            When::PerMille { share, seed } => mixed(body, seed) % 1_000 < share,
         };
         hit.then_some(self.fault)
     }
+}
+
+/// The same number for the same bytes and seed (FNV-1a).
+fn mixed(bytes: &[u8], seed: u64) -> u64 {
+    let begin = 0xcbf2_9ce4_8422_2325 ^ seed;
+    let hash =
+        bytes.iter().fold(begin, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    hash >> 20
 }
 
 /// Whether a pattern (`ecs:UpdateService`, `ecs:*`, `*`) is about an action.

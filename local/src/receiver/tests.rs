@@ -78,3 +78,17 @@ async fn waiting_ends_with_what_came_when_the_time_is_over() {
     let error = receiver.wait_for("/hook", 2, Duration::from_millis(10)).await.unwrap_err();
     assert_eq!(error.to_string(), "1 of 2 requests came to /hook within 0.01 s");
 }
+
+#[tokio::test]
+async fn a_script_answers_what_it_knows_but_what_is_queued_comes_first() {
+    let (receiver, client) = start().await;
+    receiver.answer_by(|request| request.path.starts_with("/api/").then(|| Answer::new(202, &request.path)));
+    receiver.answer("/api/one", Answer::new(500, "broken"));
+    let mut answers = Vec::new();
+    for path in ["/api/one", "/api/one", "/api/two", "/other"] {
+        let sent = client.post(format!("{}{path}", receiver.url())).send().await.unwrap();
+        answers.push((sent.status().as_u16(), sent.text().await.unwrap()));
+    }
+    let answers: Vec<_> = answers.iter().map(|(status, body)| (*status, body.as_str())).collect();
+    assert_eq!(answers, [(500, "broken"), (202, "/api/one"), (202, "/api/two"), (200, "ok")]);
+}
