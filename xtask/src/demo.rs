@@ -3,12 +3,14 @@
 //! A service gets a bad deployment; a real alarm on real metric data fires; Watchkeeper rolls the deployment back
 //! and tells people; a second alarm shows that nothing more is done; the recovery closes the incident. Then, each in
 //! an act of its own: a database password that is rotated, a deployment in flight, an alarm after a rotation, a Lambda
-//! alias, a stack that is stuck.
+//! alias, a stack that is stuck, and one of every kind of channel.
 
 mod alarms;
 mod alias;
 mod apart;
+mod channels;
 mod in_flight;
+mod page;
 mod record;
 mod report;
 mod rollback;
@@ -104,6 +106,7 @@ async fn tell(story: &mut Story) -> anyhow::Result<Deployment> {
     rotation::play(story, &stand).await?;
     alias::play(story, &stand).await?;
     stack::play(story, &stand).await?;
+    channels::play(story, &stand).await?;
     Ok(stand.deployment)
 }
 
@@ -112,11 +115,13 @@ async fn set_up(story: &mut Story) -> anyhow::Result<Stand> {
     let began = Instant::now();
     let tools = setup::tools(&Terminal).await?;
     let build = build::functions(&tools, &Terminal).await?;
+    let mut parameters = vec![("Environment", "dev"), ("Mode", "act")];
+    parameters.extend(channels::PARAMETERS);
     let options = Options {
         port: Port::Free,
         name: "demo",
-        channels: hold::channels,
-        parameters: &[("Environment", "dev"), ("Mode", "act")],
+        channels: channels::secret,
+        parameters: &parameters,
         environment: &[],
     };
     let deployment = Deployment::start(options, &Terminal).await?;
@@ -133,7 +138,9 @@ async fn set_up(story: &mut Story) -> anyhow::Result<Stand> {
     );
     story.done(json!({"endpoint": deployment.aws.endpoint(), "iam_enforced": true, "mode": "act"}));
     let alarms = Alarms::new(&deployment.config);
-    Ok(Stand { deployment, build, alarms, began: Instant::now() })
+    let stand = Stand { deployment, build, alarms, began: Instant::now() };
+    stand.put_policy("").await?;
+    Ok(stand)
 }
 
 /// What every act stands on.
@@ -165,6 +172,15 @@ impl Stand {
             say::also("note", &note);
         }
         ensure!(text(report, "outcome") == outcome, "it decided otherwise: {}", said(report));
+        Ok(())
+    }
+
+    /// Puts a policy in place: who is told what, and more.
+    async fn put_policy(&self, more: &str) -> anyhow::Result<()> {
+        let client = aws_sdk_ssm::Client::new(&self.deployment.config);
+        let policy = format!("{}{more}", channels::POLICY);
+        let put = client.put_parameter().name(shared::policy::parameter("dev")).value(policy).overwrite(true);
+        put.r#type(aws_sdk_ssm::types::ParameterType::String).send().await?;
         Ok(())
     }
 

@@ -139,8 +139,7 @@ async fn rotate(stand: &Stand, client: &secrets::Client, arn: &str) -> anyhow::R
 /// for ever. Their images are named by digest, because local AWS runs none and knows no digests.
 async fn services(stand: &Stand, arn: &str, version: &str) -> anyhow::Result<()> {
     // One wave after another needs no minute here.
-    let policy = "redeploy:\n  settle: 1s\n";
-    put_policy(stand, policy).await?;
+    stand.put_policy("redeploy:\n  settle: 1s\n").await?;
     let client = ecs::Client::new(&stand.deployment.config);
     client.create_cluster().cluster_name(CLUSTER).send().await?;
     for (name, reference) in [
@@ -167,14 +166,6 @@ async fn services(stand: &Stand, arn: &str, version: &str) -> anyhow::Result<()>
         "services",
         "storefront/web, storefront/worker and storefront/reports use it; reports asks for one version by its id",
     );
-    Ok(())
-}
-
-async fn put_policy(stand: &Stand, policy: &str) -> anyhow::Result<()> {
-    let client = aws_sdk_ssm::Client::new(&stand.deployment.config);
-    let name = shared::policy::parameter("dev");
-    let put = client.put_parameter().name(name).value(policy).overwrite(true);
-    put.r#type(aws_sdk_ssm::types::ParameterType::String).send().await?;
     Ok(())
 }
 

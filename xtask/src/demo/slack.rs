@@ -2,22 +2,23 @@
 
 use serde_json::Value;
 
-/// How many blocks tell what it is about: the header and the summary.
+/// How many blocks tell what it is about: the header and the summary, without the names and values between them.
 const BRIEF: usize = 2;
 
 /// The message's blocks as lines of text; its plain text when it has no blocks.
 pub(super) fn rendered(message: &Value) -> Vec<String> {
-    blocks(message, usize::MAX)
+    lines(message, list(message, "blocks"))
 }
 
 /// The beginning of the same.
 pub(super) fn brief(message: &Value) -> Vec<String> {
-    blocks(message, BRIEF)
+    let said = list(message, "blocks").filter(|block| block.get("text").is_some());
+    lines(message, said.take(BRIEF))
 }
 
-fn blocks(message: &Value, count: usize) -> Vec<String> {
+fn lines<'a>(message: &Value, blocks: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in list(message, "blocks").take(count) {
+    for block in blocks {
         if !lines.is_empty() {
             lines.push(String::new());
         }
@@ -95,12 +96,27 @@ mod tests {
     fn a_message_is_shown_without_slacks_mark_up() {
         let message = json!({"text": "fallback", "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": "Sev2"}},
+            {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Status*\nfiring"}]},
             {"type": "section", "text": {"type": "mrkdwn", "text": "*Did*\n• a &lt;b&gt; <https://x.example/a|page>"}},
             {"type": "section", "fields": [{"type": "mrkdwn", "text": "*From*\nweb:2"}]},
             {"type": "context", "elements": [{"type": "mrkdwn", "text": "by me"}]},
         ]});
         let lines = rendered(&message);
-        assert_eq!(lines, ["SEV2", "", "Did", "• a <b> page → x.example", "", "From: web:2", "", "by me"]);
+        assert_eq!(
+            lines,
+            [
+                "SEV2",
+                "",
+                "Status: firing",
+                "",
+                "Did",
+                "• a <b> page → x.example",
+                "",
+                "From: web:2",
+                "",
+                "by me"
+            ]
+        );
         assert_eq!(brief(&message), ["SEV2", "", "Did", "• a <b> page → x.example"]);
     }
 

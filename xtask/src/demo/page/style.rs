@@ -1,0 +1,3 @@
+//! How the page looks.
+
+pub(super) const STYLE: &str = include_str!("style.css");
