@@ -5,6 +5,7 @@
 mod binaries;
 mod cold_call;
 mod decisions;
+mod notify;
 mod redeploy;
 mod rollback;
 mod row;
@@ -59,7 +60,8 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
     rows.extend(binaries::rows(&subjects)?);
     Terminal.step("Measuring the first AWS call of a cold process, over TLS");
     rows.extend(cold_call::rows(&subjects).await?);
-    rows.extend(decisions::rows(&subjects, &Terminal).await?);
+    rows.extend(decisions::rows(&Terminal).await?);
+    rows.extend(notify::rows(&subjects, &Terminal).await?);
     Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
     rows.extend(rollback::rows(&subjects, &Terminal).await?);
     Terminal.step(

@@ -105,6 +105,12 @@ impl Subjects {
                         "arn:aws:secretsmanager:eu-central-1:123456789012:secret:channels",
                     ),
                     ("NOTICES_QUEUE_URL", "http://127.0.0.1/123456789012/notices"),
+                    ("REMINDERS_QUEUE_URL", "http://127.0.0.1/123456789012/reminders"),
+                    ("ACKNOWLEDGE_URL", "https://acknowledge.example/"),
+                    (
+                        "ACKNOWLEDGE_KEY_ARN",
+                        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:acknowledge",
+                    ),
                     ("DEAD_LETTERS_URL", "http://127.0.0.1/123456789012/dead-letters"),
                 ],
                 ignored: event("notification-fanout/empty-batch.json")?,
