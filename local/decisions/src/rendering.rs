@@ -1,7 +1,6 @@
 //! Every channel's payload, from the notice to what is sent: page, cut, escaped, measured, and written as JSON.
 
 use jiff::Timestamp;
-use notification_fanout::channel::pagerduty::Richness;
 use notification_fanout::channel::slack::message;
 use notification_fanout::channel::teams::card;
 use notification_fanout::channel::{Memory, Telling, amazon_q, email, github, pagerduty, sns, webhook};
@@ -17,7 +16,7 @@ pub(crate) const CHANNELS: [(&str, Render); 8] = [
     ("Slack", |notice, now| Some(message::of(&Page::of(&view(notice, now)), &[], Rung::Rich).json().len())),
     ("Teams", |notice, now| Some(card::of(&Page::of(&view(notice, now)), Rung::Rich).len())),
     ("PagerDuty", |notice, now| {
-        Some(pagerduty::alert(&view(notice, now), KEY, Richness::Rich).to_string().len())
+        Some(pagerduty::alert(&view(notice, now), KEY, Rung::Rich).to_string().len())
     }),
     ("GitHub", |notice, _| {
         let steps = github::steps(notice, notice.deployment.as_ref()?);

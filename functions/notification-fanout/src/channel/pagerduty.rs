@@ -15,6 +15,7 @@ use shared::notice::{Notice, Severity, State};
 use crate::channel::plain::{self, Document, SMALL};
 use crate::channel::{Memory, Outbox, Sent, Telling};
 use crate::decision::{self, Meaning, Reply};
+use crate::render::ladder::{Rung, descend};
 use crate::render::{Page, View};
 
 /// The largest event, in bytes.
@@ -31,25 +32,12 @@ const LONGEST_LINK: usize = 2_000;
 /// What the channel remembers: the change that it was told of last.
 const CHANGE: &str = "change";
 
-/// How much an event says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Richness {
-    /// As much as fits.
-    Rich,
-    /// The beginnings.
-    Plain,
-    /// No details and no links.
-    Minimal,
-}
-
-const LADDER: [Richness; 3] = [Richness::Rich, Richness::Plain, Richness::Minimal];
-
 /// Sends one notice.
 pub async fn send(routing_key: &str, api: &Url, out: &Outbox<'_>, telling: &Telling<'_>) -> Sent {
     let view = &telling.view;
     let notice = view.notice;
     if notice.state != State::Info {
-        let meaning = climb(out, api, "enqueue", |richness| alert(view, routing_key, richness)).await;
+        let meaning = climb(out, api, "enqueue", |rung| alert(view, routing_key, rung)).await;
         if meaning != Meaning::Acknowledged {
             return meaning.into();
         }
@@ -66,7 +54,7 @@ pub async fn send(routing_key: &str, api: &Url, out: &Outbox<'_>, telling: &Tell
     if telling.memory.get(CHANGE) == Some(&about) {
         return Meaning::Acknowledged.into();
     }
-    let meaning = climb(out, api, "change/enqueue", |richness| change(view, routing_key, richness)).await;
+    let meaning = climb(out, api, "change/enqueue", |rung| change(view, routing_key, rung)).await;
     let memory = (meaning == Meaning::Acknowledged).then(|| {
         let mut memory: Memory = telling.memory.clone();
         memory.insert(CHANGE.to_owned(), about);
@@ -76,21 +64,11 @@ pub async fn send(routing_key: &str, api: &Url, out: &Outbox<'_>, telling: &Tell
 }
 
 /// Says less each time that PagerDuty does not like how the event is built.
-async fn climb(out: &Outbox<'_>, api: &Url, path: &str, event: impl Fn(Richness) -> Value) -> Meaning {
+async fn climb(out: &Outbox<'_>, api: &Url, path: &str, event: impl Fn(Rung) -> Value) -> Meaning {
     let Ok(url) = api.join(path) else {
         return Meaning::Refused("api is not an address that paths can be added to".to_owned());
     };
-    let mut refused = String::new();
-    for richness in LADDER {
-        match out.post(&url, &[], event(richness).to_string(), meaning).await {
-            Meaning::Simplify(why) => refused = why,
-            meaning @ (Meaning::Acknowledged
-            | Meaning::Accepted
-            | Meaning::Later { .. }
-            | Meaning::Refused(_)) => return meaning,
-        }
-    }
-    Meaning::Refused(refused)
+    descend(&Rung::ALL, async |rung| out.post(&url, &[], event(rung).to_string(), meaning).await).await
 }
 
 /// What PagerDuty's answer means. A refusal lists what is wrong with the event, in texts that may repeat it.
@@ -114,12 +92,12 @@ fn errors(reply: &Reply) -> usize {
 }
 
 /// The event that triggers or resolves the incident's alert.
-pub fn alert(view: &View<'_>, routing_key: &str, richness: Richness) -> Value {
+pub fn alert(view: &View<'_>, routing_key: &str, rung: Rung) -> Value {
     let action = match view.notice.state {
         State::Firing | State::Info => "trigger",
         State::Resolved => "resolve",
     };
-    written(view, richness, |details, links| {
+    written(view, rung, |details, links| {
         let mut payload = payload(view);
         let notice = view.notice;
         payload.insert("severity".to_owned(), severity(notice.severity).into());
@@ -146,8 +124,8 @@ pub fn alert(view: &View<'_>, routing_key: &str, richness: Richness) -> Value {
 }
 
 /// The event that tells of a deployment.
-pub fn change(view: &View<'_>, routing_key: &str, richness: Richness) -> Value {
-    written(view, richness, |details, links| {
+pub fn change(view: &View<'_>, routing_key: &str, rung: Rung) -> Value {
+    written(view, rung, |details, links| {
         let mut payload = payload(view);
         payload.insert("custom_details".to_owned(), details);
         json!({"routing_key": routing_key, "payload": payload, "links": links})
@@ -159,15 +137,15 @@ pub fn dedup_key(notice: &Notice) -> String {
     format!("watchkeeper-{}", id::of(&[&notice.incident]))
 }
 
-fn written(view: &View<'_>, richness: Richness, event: impl Fn(Value, Value) -> Value) -> Value {
+fn written(view: &View<'_>, rung: Rung, event: impl Fn(Value, Value) -> Value) -> Value {
     let page = Page::of(view);
     let full = |document: &Document| event(details(view.notice, document), links(document));
     let fits = |event: &Value| event.to_string().len() <= LARGEST;
     let minimal = || event(json!({"omitted": "details and links, which PagerDuty did not take"}), json!([]));
-    let written = match richness {
-        Richness::Rich => plain::fitted(&page, LONGEST_LINK, full, fits),
-        Richness::Plain => full(&Document::of(&page, SMALL, LONGEST_LINK)),
-        Richness::Minimal => minimal(),
+    let written = match rung {
+        Rung::Rich => plain::fitted(&page, LONGEST_LINK, full, fits),
+        Rung::Plain => full(&Document::of(&page, SMALL, LONGEST_LINK)),
+        Rung::Minimal => minimal(),
     };
     if fits(&written) { written } else { minimal() }
 }

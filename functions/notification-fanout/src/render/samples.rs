@@ -94,7 +94,6 @@ pub(crate) fn check_snapshot(channel: &str, sample: &str, rung: &str, json: &Val
 }
 
 /// Compares text with `snapshots/<channel>/<sample>.<ending>`; with `UPDATE_EXPECT=1` writes it there.
-#[allow(dead_code, reason = "not every channel speaks in plain text")]
 pub(crate) fn check_text_snapshot(channel: &str, sample: &str, ending: &str, text: &str) {
     expect_file![format!("snapshots/{channel}/{sample}.{ending}")].assert_eq(text);
 }

@@ -31,15 +31,13 @@ fn check(schema: &str, event: &Value) {
 #[test]
 fn every_event_looks_as_it_did() {
     for sample in samples::all() {
-        for (richness, rung) in
-            [(Richness::Rich, "rich"), (Richness::Plain, "plain"), (Richness::Minimal, "minimal")]
-        {
-            let event = alert(&sample.view(), KEY, richness);
+        for rung in Rung::ALL {
+            let event = alert(&sample.view(), KEY, rung);
             check(ALERTS, &event);
-            check_snapshot("pagerduty", sample.name, rung, &event);
+            check_snapshot("pagerduty", sample.name, rung.as_str(), &event);
         }
         if sample.notice.deployment.is_some() {
-            let event = change(&sample.view(), KEY, Richness::Rich);
+            let event = change(&sample.view(), KEY, Rung::Rich);
             check(CHANGES, &event);
             check_snapshot("pagerduty", sample.name, "change", &event);
         }
@@ -59,7 +57,7 @@ fn an_end_and_a_return_bear_the_key_of_the_beginning() {
 fn values_under_the_same_name_are_all_kept() {
     let mut sample = samples::rollback();
     sample.notice.facts = vec![sample.notice.facts[0].clone(), sample.notice.facts[0].clone()];
-    let event = alert(&sample.view(), KEY, Richness::Rich);
+    let event = alert(&sample.view(), KEY, Rung::Rich);
     let facts = &event["payload"]["custom_details"]["Facts"];
     assert_eq!(facts, &json!({"Alarm": "web-5xx", "Alarm (2)": "web-5xx"}));
 }
@@ -179,11 +177,11 @@ proptest! {
             sample.notice.facts.extend(facts.iter().cycle().take(2_000).cloned());
             sample.notice.next_steps = vec![huge; 9];
         }
-            for richness in LADDER {
-            let event = alert(&sample.view(), KEY, richness);
+            for rung in Rung::ALL {
+            let event = alert(&sample.view(), KEY, rung);
             check(ALERTS, &event);
             prop_assert!(event.to_string().len() <= LARGEST);
-            let event = change(&sample.view(), KEY, richness);
+            let event = change(&sample.view(), KEY, rung);
             check(CHANGES, &event);
             prop_assert!(event.to_string().len() <= LARGEST);
         }
