@@ -27,9 +27,6 @@ const GOAL: f64 = 20.0;
 /// All has to be told within this time.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How long an instance that has nothing to do waits before it looks again.
-const IDLE: Duration = Duration::from_millis(5);
-
 /// The channels that people read, by name: those over HTTPS, and those over AWS.
 const READ: [&str; 5] = ["slack", "teams", "email", "topic", "amazon-q"];
 
@@ -142,7 +139,7 @@ async fn work(world: &World, function: &Function, began: Instant) -> anyhow::Res
             bail!("the burst is not told within {} s", PATIENCE.as_secs());
         }
         let Some(batch) = world.take() else {
-            tokio::time::sleep(IDLE).await;
+            world.wait().await;
             continue;
         };
         let is_first = batch.is_first();

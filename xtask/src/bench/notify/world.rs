@@ -9,6 +9,7 @@ use anyhow::bail;
 use local::proxy::{Answer, Call, Fault, Proxy, When};
 use local::runtime_api::{Function, Outcome};
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 use crate::corpus::wall;
 
@@ -27,6 +28,8 @@ const DEAD_LETTERS: &str = "dead-letters";
 pub(super) struct World {
     proxy: Proxy,
     state: Arc<Mutex<State>>,
+    /// An instance is done with a batch.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -70,7 +73,7 @@ impl World {
         let state = Arc::new(Mutex::new(state));
         let answering = Arc::clone(&state);
         let proxy = Proxy::answering(move |call| lock(&answering).answer(call)).await?;
-        Ok(Self { proxy, state })
+        Ok(Self { proxy, state, changed: Notify::new() })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -104,7 +107,24 @@ impl World {
             ended @ (Outcome::TimedOut | Outcome::Exited(_)) => bail!("an instance ended: {ended:?}"),
         };
         lock(&self.state).finish(&batch, &unfinished);
+        self.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Waits until there may be something to take: a message's time has come, or an instance is done with a batch.
+    pub(super) async fn wait(&self) {
+        let changed = self.changed.notified();
+        if self.is_done() {
+            return;
+        }
+        let next = lock(&self.state).next();
+        match next {
+            None => changed.await,
+            Some(due) => tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(due.into()) => {}
+            },
+        }
     }
 
     /// Whether nothing is left in the queues.
@@ -197,6 +217,12 @@ impl State {
             messages.push(message.clone());
         }
         (!messages.is_empty()).then(|| Batch { queue: queue.to_owned(), messages })
+    }
+
+    /// When the next message's time comes that no instance has.
+    fn next(&self) -> Option<Instant> {
+        let waiting = self.queues.values().flatten().filter(|message| !message.in_hand);
+        waiting.map(|message| message.due).min()
     }
 
     fn finish(&mut self, batch: &Batch, unfinished: &[String]) {
