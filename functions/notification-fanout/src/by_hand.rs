@@ -99,7 +99,13 @@ impl Run<'_> {
         notice.source.clone_from(&sketch.source);
         notice.environment = sketch.environment.clone().unwrap_or_else(|| self.environment().to_owned());
         notice.labels.clone_from(&sketch.labels);
-        let explained = self.in_world(None, |world| explain(world, &notice, now));
+        let mut explained = self.in_world(None, |world| explain(world, &notice, now));
+        for told in &mut explained.channels {
+            let takes = self.channel(&told.channel).map_or(Ok(()), |channel| channel.takes(&notice));
+            if let Err(why) = takes {
+                told.is_useless(why);
+            }
+        }
         let lines = explained.lines();
         let answer = json!({
             "outcome": "explained",

@@ -62,6 +62,16 @@ impl Explanation {
     }
 }
 
+impl Told {
+    /// The channel has no use for such a notice, whatever the routes say.
+    pub fn is_useless(&mut self, why: &str) {
+        self.would = Would::Drop;
+        self.why = format!("the channel {why}");
+        self.until = None;
+        self.group = None;
+    }
+}
+
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let would = match self.would {

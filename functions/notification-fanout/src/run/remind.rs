@@ -149,8 +149,10 @@ impl Run<'_> {
             told.push(format!("{name}: {}", spoken(&outcome)));
         }
         let why = format!("step {number}: {who} ({})", told.join(", "));
-        if let Some(until) = waits {
-            // A channel that cannot be told holds up no later step.
+        // A channel that cannot be told holds up no later step: when that is due, this one counts as taken.
+        if let Some(until) = waits
+            && next.is_none_or(|next| self.now() < next)
+        {
             return Ok(again(next.map_or(until, |next| next.min(until)), "waiting", &why));
         }
         let taken = Activity { escalated: number, ..activity.clone() };

@@ -172,3 +172,38 @@ async fn a_heartbeat_finds_what_would_keep_people_from_being_told() {
     let unread = Stage::with(&receiver, "notify: {rout: {}}");
     assert!(unread.handle(&beat).await.unwrap_err().chain().contains("rout"));
 }
+
+#[tokio::test]
+async fn a_channel_that_cannot_be_told_holds_up_no_later_step() {
+    let receiver = Receiver::start(|got, before| match got.path.as_str() {
+        "/slack/hunter2" => Some(answer("503 Service Unavailable", "", "")),
+        _ => ok(got, before),
+    })
+    .await;
+    let policy = "notify: {route: {channels: [audit]}, \
+                  escalation: {steps: [{after: 0s, to: ops}, {after: 15m, to: audit}]}}";
+    let mut stage = Stage::with(&receiver, policy);
+    stage.tell(&[notice(&stage, "e-5", "firing", "sev1", 0)]).await;
+    assert_eq!(stage.remind().await, ["waiting"]);
+    for _ in 0..3 {
+        stage.later(302);
+        stage.remind().await;
+    }
+    stage.remind().await;
+    assert!(receiver.got("/slack/hunter2").len() >= 2, "it is tried until the next step is due");
+    let audit = receiver.got("/audit/hunter2");
+    assert!(audit.len() == 2 && audit[1].body.contains("escalation"), "{audit:?}");
+}
+
+#[tokio::test]
+async fn a_dry_run_knows_what_a_channel_has_no_use_for() {
+    let receiver = Receiver::start(ok).await;
+    let secret = json!({"channels": [
+        {"name": "pager", "type": "pagerduty", "routing_key": "hunter2hunter2hunter2hunter2abcd"},
+    ]});
+    let stage = Stage::new(receiver.http.clone(), &secret.to_string(), "");
+    for (state, would) in [("firing", "tell"), ("info", "drop")] {
+        let report = stage.handle(&json!({"explain": {"state": state, "severity": "sev3"}})).await.unwrap();
+        assert_eq!(report.answer()["channels"][0]["would"], would, "{state}: {}", report.answer());
+    }
+}
