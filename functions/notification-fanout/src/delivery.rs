@@ -260,6 +260,28 @@ pub async fn joined(
     write(ledger, entry, held, &Delivery { state, attempts: next(held) }, "", now).await.map(drop)
 }
 
+/// Writes down that what waited with others was kept as a dead letter by this message: sent back by another, it is told.
+///
+/// # Errors
+/// What the ledger answers.
+pub async fn gave_up(
+    ledger: &Ledger,
+    entry: Entry<'_>,
+    message: &str,
+    why: &str,
+    now: Timestamp,
+) -> Result<()> {
+    for _ in 0..TRIES {
+        let seen = seen(ledger, entry.notice, entry.occasion).await?;
+        let held = seen.held.get(entry.channel);
+        let failed = Delivery { state: State::Failed { message: message.to_owned() }, attempts: next(held) };
+        if write(ledger, entry, held, &failed, why, now).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::Later(format!("the delivery of {} changes all the time", entry.notice.incident)))
+}
+
 /// The count tells one write from another, so it rises with each.
 fn next(held: Option<&Delivery>) -> u32 {
     held.map_or(0, |held| held.attempts).saturating_add(1)

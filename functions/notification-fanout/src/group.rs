@@ -27,8 +27,8 @@ const DAYS_KEPT: i64 = 90;
 /// DynamoDB takes 400 KB; the rest of a notice that is larger is cut, and says so.
 const LARGEST_NOTICE: usize = 60_000;
 
-/// More is told of as "omitted".
-const MOST_MEMBERS: usize = 1_000;
+/// What is more is told in the next message.
+pub(crate) const MOST_MEMBERS: usize = 1_000;
 
 /// How many groups of an environment are looked at together.
 const MOST_GROUPS: usize = 1_000;
@@ -267,13 +267,15 @@ pub async fn give_up(
     Err(changing(&group))
 }
 
-/// The members of a group.
+/// The members of a group, as many as are told together at most, and whether there are more.
 ///
 /// # Errors
 /// What `dynamodb:Query` answers.
-pub async fn members(ledger: &Ledger, group: &Group) -> Result<Vec<Kept>> {
-    let found = ledger.list(&members_of(&group.id), "", MOST_MEMBERS).await?;
-    Ok(found.into_iter().filter_map(kept).collect())
+pub async fn members(ledger: &Ledger, group: &Group) -> Result<(Vec<Kept>, bool)> {
+    let mut found = ledger.list(&members_of(&group.id), "", MOST_MEMBERS + 1).await?;
+    let more = found.len() > MOST_MEMBERS;
+    found.truncate(MOST_MEMBERS);
+    Ok((found.into_iter().filter_map(kept).collect(), more))
 }
 
 /// Writes down that a member was told, unless it has changed meanwhile.

@@ -59,6 +59,9 @@ const RULES_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// certainly over.
 const SOON: Duration = Duration::from_secs(1);
 
+/// How many lines of those who want a turn are kept in memory.
+const MOST_LINES: usize = 1_000;
+
 /// The settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -156,7 +159,12 @@ impl Fanout {
     /// Where those of this process stand who want a turn of the same bucket. At once they would only get in each
     /// other's way: of all that change the bucket at the same moment one is right, and the others try anew.
     fn line(&self, bucket: &str) -> Rc<Mutex<()>> {
-        Rc::clone(self.lines.borrow_mut().entry(bucket.to_owned()).or_default())
+        let mut lines = self.lines.borrow_mut();
+        if lines.len() > MOST_LINES {
+            // There is one for each source that was ever heard of; whoever still stands in one holds it.
+            lines.retain(|_, line| Rc::strong_count(line) > 1);
+        }
+        Rc::clone(lines.entry(bucket.to_owned()).or_default())
     }
 
     /// Tells what a batch of notices or reminders is about, and answers with the messages that have to come again; or

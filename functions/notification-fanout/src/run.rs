@@ -88,7 +88,7 @@ impl Run<'_> {
     pub(crate) fn link(&self, notice: &Notice) -> Option<String> {
         let wanted = notice.state == State::Firing && notice.severity <= Severity::Sev2;
         let signer = self.secrets.signer.as_ref().filter(|_| wanted)?;
-        let expires = notice.time.max(self.invocation.now).saturating_add(LINK_LASTS).ok()?;
+        let expires = self.invocation.now.saturating_add(LINK_LASTS).ok()?;
         signer.link(&self.fanout.config.acknowledge_url, &notice.incident, expires)
     }
 

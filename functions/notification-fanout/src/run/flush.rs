@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::notice::{Notice, State};
 use shared::{Result, id};
 
@@ -16,11 +16,17 @@ use crate::decision::group::{Flush, Member, flush, summary};
 use crate::decision::route::{GroupKey, Standing};
 use crate::decision::{self, Outcome};
 use crate::delivery::{self, Remembered};
-use crate::group::{self, Group, Kept};
+use crate::group::{self, Group, Kept, Kind};
 use crate::render::Occasion;
 
 /// How many members are looked up at once.
 const AT_ONCE: usize = 16;
+
+/// When a group of more members than are told together comes again, where its members wait to be told once.
+const AT_ONCE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// The same, at the least, where it keeps them.
+const LEAST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// What became of a reminder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,16 +106,27 @@ impl Run<'_> {
     }
 
     async fn tell_group(&self, group: &Group) -> Result<Told> {
-        let members = group::members(&self.clients.ledger, group).await?;
-        let Some(channel) = self.channel(&group.channel) else {
-            return self.abandon(group, &members).await;
+        let (members, more) = group::members(&self.clients.ledger, group).await?;
+        let mut told = match self.channel(&group.channel) {
+            None => self.abandon(group, &members).await?,
+            Some(channel) => {
+                let (candidates, held) = self.reconsider(group, members).await?;
+                if group.kind.keeps() {
+                    self.tell_kept(group, channel, candidates, held).await?
+                } else {
+                    self.tell_waiting(group, channel, candidates, held).await?
+                }
+            }
         };
-        let (candidates, held) = self.reconsider(group, members).await?;
-        if group.kind.keeps() {
-            self.tell_kept(group, channel, candidates, held).await
-        } else {
-            self.tell_waiting(group, channel, candidates, held).await
+        if more {
+            // A group that keeps its members does not come round to the others before its interval is over.
+            let pause =
+                if group.kind.keeps() { group.timing.interval.max(LEAST_INTERVAL) } else { AT_ONCE_AGAIN };
+            let next = self.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+            told.left += 1;
+            told.due = Some(told.due.map_or(next, |due| due.min(next)));
         }
+        Ok(told)
     }
 
     /// Of all members those that may be told now, and when the first of the others is due. Those that are not to be told
@@ -148,8 +165,14 @@ impl Run<'_> {
             let found = routed.destinations.iter().find(|there| there.channel == group.channel);
             let until = match found.map(|there| &there.standing) {
                 // Told before, it is shown as it stands; told for the first time, it must be wanted.
+                // The end of what stormed was told by itself, or joins what went before it.
+                _ if over
+                    && notice.state == State::Firing
+                    && (!kept.member.told || group.kind == Kind::Storm) =>
+                {
+                    Some(None)
+                }
                 _ if kept.member.told => None,
-                _ if over && notice.state == State::Firing => Some(None),
                 None | Some(Standing::Drop { .. }) => Some(None),
                 Some(Standing::Hold { until, .. }) => Some(Some(*until)),
                 Some(Standing::Tell) => calm.map(Some),
@@ -264,7 +287,7 @@ impl Run<'_> {
             shown.iter().map(|candidate| candidate.kept.member.notice.clone()).collect();
         let bodies: Vec<String> =
             notices.iter().filter_map(|notice| serde_json::to_string(notice).ok()).collect();
-        let message = format!("group-{}-{}", group.id, self.invocation.request_id);
+        let message = self.message_of(group);
         let word;
         let whole;
         let remembered;
@@ -342,8 +365,10 @@ impl Run<'_> {
             let (last, left) = (group.last.clone(), left + count);
             return Ok(Told { outcome: "waiting", why, last, due: Some(due), left });
         }
+        if let Outcome::DeadLettered { why } = &outcome {
+            return self.gave_up(group, shown, why, held, left).await;
+        }
         let outcome = match outcome {
-            Outcome::DeadLettered { .. } => "dead_lettered",
             Outcome::Rerouted { .. } => "rerouted",
             Outcome::Acknowledged
             | Outcome::AcceptedUnverified
@@ -353,6 +378,7 @@ impl Run<'_> {
             | Outcome::RefusedBefore
             | Outcome::Joined { .. }
             | Outcome::NotTold { .. }
+            | Outcome::DeadLettered { .. }
             | Outcome::Waits { .. } => "delivered",
         };
         let kept: Vec<bool> = stream::iter(shown)
@@ -364,6 +390,38 @@ impl Run<'_> {
         let due = [held, self.repeat_at(group, last.as_ref(), left)].into_iter().flatten().min();
         let why = format!("{count} told together, {left} wait or go on");
         Ok(Told { outcome, why, last: last.or_else(|| group.last.clone()), due, left })
+    }
+
+    /// All that could not be told lies with the dead letters, each by itself. Nothing of it counts as told, so that each
+    /// is told when it is sent back.
+    async fn gave_up(
+        &self,
+        group: &Group,
+        shown: &[Candidate],
+        why: &str,
+        due: Option<Timestamp>,
+        left: usize,
+    ) -> Result<Told> {
+        for candidate in shown {
+            self.is_dead(group, &candidate.kept, why).await?;
+        }
+        let why = format!("{} kept as dead letters: {why}", shown.len());
+        Ok(Told { outcome: "dead_lettered", why, last: group.last.clone(), due, left })
+    }
+
+    /// Writes down that a member lies with the dead letters, and lets it go.
+    async fn is_dead(&self, group: &Group, kept: &Kept, why: &str) -> Result<()> {
+        let ledger = &self.clients.ledger;
+        let entry = delivery::Entry { notice: &kept.member.notice, channel: &group.channel, occasion: "" };
+        if !kept.member.told {
+            delivery::gave_up(ledger, entry, &self.message_of(group), why, self.now()).await?;
+        }
+        group::forget(ledger, kept).await.map(drop)
+    }
+
+    /// What stands for the queue's message where a group is told.
+    fn message_of(&self, group: &Group) -> String {
+        format!("group-{}-{}", group.id, self.invocation.request_id)
     }
 
     /// Writes down that a member was told with others. Whether it stays in its group is the answer.
@@ -401,7 +459,7 @@ impl Run<'_> {
                 let dead_letters = &self.fanout.config.dead_letters;
                 crate::queue::dead_letter(&self.clients.sqs, dead_letters, &body, &about).await?;
             }
-            group::forget(&self.clients.ledger, kept).await?;
+            self.is_dead(group, kept, why).await?;
         }
         Ok(Told { outcome: "dead_lettered", why: why.to_owned(), last: None, due: None, left: 0 })
     }

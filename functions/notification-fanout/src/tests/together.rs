@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::Stage;
 use super::{AT_ONCE, failures, ok};
+use crate::group;
 use crate::receiver::{Receiver, answer};
 
 /// A notice of ours as the queue hands it over; `at` in seconds counts up its revision.
@@ -192,4 +193,87 @@ async fn a_source_that_storms_is_told_together_but_the_worst_goes_at_once() {
     let slack = receiver.got("/slack/hunter2");
     assert_eq!(slack.len(), 5);
     assert!(slack[4].body.contains("5 incidents: 5 firing"));
+}
+
+#[tokio::test]
+async fn what_waited_and_was_refused_is_kept_each_by_itself_and_told_when_it_is_sent_back() {
+    // The channel is gone when the others' turn comes, and there again when somebody has mended it.
+    let receiver = Receiver::start(|got, before| match (got.path.as_str(), before) {
+        ("/slack/hunter2", 5) => Some(answer("404 Not Found", "", "no_service")),
+        _ => ok(got, before),
+    })
+    .await;
+    let mut stage = Stage::at(&receiver);
+    let notices: Vec<_> = (0..8).map(|n| notice(&stage, &format!("d-{n}"), "firing", "sev2", 0)).collect();
+    stage.tell(&notices).await;
+    stage.later(5);
+    assert!(stage.remind().await.contains(&"dead_lettered"));
+    let dead = std::mem::take(&mut stage.world.lock().unwrap().dead);
+    assert_eq!(dead.len(), 3, "{dead:?}");
+
+    let refused = receiver.got("/slack/hunter2").len();
+    stage.later(60);
+    for (place, (channel, error, body)) in dead.iter().enumerate() {
+        assert_eq!((channel.as_str(), error.as_str()), ("ops", "404 no_service"));
+        let mut event = batch(&[serde_json::from_str(body).unwrap()]);
+        event["Records"][0]["messageId"] = json!(format!("sent-back-{place}"));
+        assert_eq!(stage.handle(&event).await.unwrap().outcome(), "delivered", "{body}");
+    }
+    assert_eq!(receiver.got("/slack/hunter2").len(), refused + 3);
+    assert_eq!(receiver.got("/audit/hunter2").len(), 8, "who has heard it does not hear it again");
+}
+
+#[tokio::test]
+async fn what_stormed_and_is_over_is_not_told_as_if_it_went_on() {
+    let receiver = Receiver::start(ok).await;
+    let policy = "notify: {storm: {count: 2, within: 10m}, \
+                  channels: {ops: {at_most: {count: 1000, within: 1s, burst: 1000}}}}";
+    let mut stage = Stage::with(&receiver, policy);
+    let first: Vec<_> = (0..4).map(|n| notice(&stage, &format!("o-{n}"), "firing", "sev3", 0)).collect();
+    stage.tell(&first).await;
+    stage.later(61);
+    stage.remind().await;
+    assert!(receiver.got("/slack/hunter2")[2].body.contains("2 incidents: 2 firing"));
+    // By now the source is calm enough for its end to be told by itself.
+    stage.later(300);
+    stage.tell(&[notice(&stage, "o-3", "resolved", "sev3", 0)]).await;
+    let more: Vec<_> = (4..8).map(|n| notice(&stage, &format!("o-{n}"), "firing", "sev3", 1)).collect();
+    stage.tell(&more).await;
+    stage.later(600);
+    stage.remind().await;
+    let slack = receiver.got("/slack/hunter2");
+    let last = &slack.last().unwrap().body;
+    assert!(!last.contains("o-3 is slow"), "{last}");
+    assert!(last.contains("o-2 is slow"), "{last}");
+}
+
+#[tokio::test]
+async fn more_than_one_message_can_hold_is_told_in_the_next() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::at(&receiver);
+    // The burst, then one that makes the group.
+    let burst: Vec<_> = (0..6).map(|n| notice(&stage, &format!("m-{n}"), "firing", "sev2", 0)).collect();
+    stage.tell(&burst).await;
+    let ledger = stage.fanout.clients.get().unwrap().ledger.clone();
+    let waiting = group::overdue(&ledger, "prod", stage.now + jiff::SignedDuration::from_hours(1)).await;
+    let [waiting] = <[_; 1]>::try_from(waiting.unwrap()).unwrap();
+    for n in 0..group::MOST_MEMBERS + 3 {
+        let notice = notice(&stage, &format!("many-{n}"), "firing", "sev3", 0);
+        let notice = serde_json::from_value(notice).unwrap();
+        group::join(&ledger, &waiting, &notice, stage.now).await.unwrap();
+    }
+    for _ in 0..3 {
+        stage.later(5);
+        stage.remind().await;
+    }
+    let slack = receiver.got("/slack/hunter2");
+    let told = slack[5..].iter().map(|got| &got.body);
+    let counts: Vec<_> =
+        told.filter_map(|body| Some(body.split_once(" incidents: ")?.0.to_owned())).collect();
+    assert_eq!(slack.len(), 7, "{counts:?}");
+    assert!(counts[0].ends_with("1000") && counts[1].ends_with('4'), "{counts:?}");
+    assert!(
+        stage.world.lock().unwrap().table.keys().all(|(pk, _)| !pk.starts_with("group")),
+        "nothing is left"
+    );
 }
