@@ -14,6 +14,9 @@ use crate::delivery::{self, Delivery, Entry, Remembered, State};
 use crate::render::{Occasion, View};
 use crate::{MARGIN, PATIENCE, SOON, queue};
 
+/// After so many, failures on our side do not make what failed stay away for longer.
+const STUMBLES: u32 = 4;
+
 /// One notice on one channel, decided to be told.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -227,7 +230,8 @@ pub(super) fn may_be_folded(notice: &Notice) -> bool {
     notice.state == notice::State::Info || notice.severity > Severity::Sev1
 }
 
-/// How long a delivery that failed on our side stays away.
+/// How long what failed on our side stays away: a minute at most. A message is received for many reasons, most of them no
+/// failures, and what waits here may be the worst that happens tonight.
 pub(super) fn stumble(receives: u32, seed: &str) -> Duration {
-    pause(None, receives, decision::seed(seed))
+    pause(None, receives.min(STUMBLES), decision::seed(seed))
 }

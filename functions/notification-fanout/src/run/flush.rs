@@ -19,8 +19,11 @@ use crate::delivery::{self, Remembered};
 use crate::group::{self, Group, Kept, Kind};
 use crate::render::Occasion;
 
-/// How many members are looked up at once.
+/// How many members are looked up or written down at once.
 const AT_ONCE: usize = 16;
+
+/// How often a member is tried to be written down.
+const TRIES: usize = 3;
 
 /// When a group of more members than are told together comes again, where its members wait to be told once.
 const AT_ONCE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -158,6 +161,7 @@ impl Run<'_> {
             .try_collect()
             .await?;
         let mut candidates = Vec::new();
+        let mut gone = Vec::new();
         let mut held: Option<(Timestamp, usize)> = None;
         for (kept, over, calm, remembered, activity) in looked {
             let notice = &kept.member.notice;
@@ -179,15 +183,14 @@ impl Run<'_> {
             };
             match until {
                 None => candidates.push(Candidate { kept, remembered }),
-                Some(None) => {
-                    group::forget(&self.clients.ledger, &kept).await?;
-                }
+                Some(None) => gone.push(kept),
                 Some(Some(until)) => {
                     let (first, count) = held.unwrap_or((until, 0));
                     held = Some((first.min(until), count + 1));
                 }
             }
         }
+        self.forget(gone.iter()).await?;
         candidates.sort_by_key(|candidate| {
             let notice = &candidate.kept.member.notice;
             (notice.severity, notice.state != State::Firing, notice.time)
@@ -207,9 +210,7 @@ impl Run<'_> {
             let told = candidate.remembered.told.as_ref();
             news(told, &candidate.kept.member.notice, group.timing.resolved) == News::Tell
         });
-        for candidate in &old {
-            group::forget(&self.clients.ledger, &candidate.kept).await?;
-        }
+        self.forget(old.iter().map(|candidate| &candidate.kept)).await?;
         let left = held.map_or(0, |(_, count)| count);
         let due = held.map(|(until, _)| until);
         if news.is_empty() {
@@ -252,26 +253,20 @@ impl Run<'_> {
             Some(self.tell_together(group, channel, &shown, &forget).await?)
         };
         let Some(outcome) = outcome else {
-            let mut left = left_held;
-            for candidate in shown.iter().chain(&rest) {
-                if forget.contains(&candidate.kept.member.notice.incident) {
-                    group::forget(&self.clients.ledger, &candidate.kept).await?;
-                } else {
-                    left += 1;
-                }
-            }
+            let of_all = shown.iter().chain(&rest).map(|candidate| &candidate.kept);
+            let (gone, stay): (Vec<_>, Vec<_>) =
+                of_all.partition(|kept| forget.contains(&kept.member.notice.incident));
+            self.forget(gone).await?;
+            let left = left_held + stay.len();
             let last = if need.is_some() { last } else { group.last.clone() };
             let due = [held_due, self.repeat_at(group, last.as_ref(), left)].into_iter().flatten().min();
             return Ok(Told { outcome: "ignored", why: "nothing of it is new".to_owned(), last, due, left });
         };
-        let mut left = left_held;
-        for candidate in &rest {
-            let goes = forget.contains(&candidate.kept.member.notice.incident)
-                && !matches!(outcome, Outcome::Waits { .. });
-            if !goes || !group::forget(&self.clients.ledger, &candidate.kept).await? {
-                left += 1;
-            }
-        }
+        let goes = |kept: &&Kept| {
+            forget.contains(&kept.member.notice.incident) && !matches!(outcome, Outcome::Waits { .. })
+        };
+        let gone = self.forget(rest.iter().map(|candidate| &candidate.kept).filter(goes)).await?;
+        let left = left_held + rest.len() - gone;
         self.settle_group(group, &shown, &forget, outcome, last, held_due, left).await
     }
 
@@ -381,11 +376,7 @@ impl Run<'_> {
             | Outcome::DeadLettered { .. }
             | Outcome::Waits { .. } => "delivered",
         };
-        let kept: Vec<bool> = stream::iter(shown)
-            .map(|candidate| self.told_in_group(group, candidate, forget))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let kept = each(shown, |candidate| self.told_in_group(group, candidate, forget)).await?;
         let left = left + kept.iter().filter(|kept| **kept).count();
         let due = [held, self.repeat_at(group, last.as_ref(), left)].into_iter().flatten().min();
         let why = format!("{count} told together, {left} wait or go on");
@@ -402,9 +393,7 @@ impl Run<'_> {
         due: Option<Timestamp>,
         left: usize,
     ) -> Result<Told> {
-        for candidate in shown {
-            self.is_dead(group, &candidate.kept, why).await?;
-        }
+        each(shown, |candidate| self.is_dead(group, &candidate.kept, why)).await?;
         let why = format!("{} kept as dead letters: {why}", shown.len());
         Ok(Told { outcome: "dead_lettered", why, last: group.last.clone(), due, left })
     }
@@ -417,6 +406,12 @@ impl Run<'_> {
             delivery::gave_up(ledger, entry, &self.message_of(group), why, self.now()).await?;
         }
         group::forget(ledger, kept).await.map(drop)
+    }
+
+    /// Lets members go. How many are gone is the answer; the others have changed meanwhile.
+    async fn forget(&self, members: impl IntoIterator<Item = &Kept>) -> Result<usize> {
+        let gone = each(members, |kept| group::forget(&self.clients.ledger, kept)).await?;
+        Ok(gone.into_iter().filter(|gone| *gone).count())
     }
 
     /// What stands for the queue's message where a group is told.
@@ -451,18 +446,48 @@ impl Run<'_> {
     /// The channel was taken out of the secret while notices waited for it: they are kept as dead letters.
     async fn abandon(&self, group: &Group, members: &[Kept]) -> Result<Told> {
         let why = "the channels secret has no such channel any more";
-        for kept in members {
-            let notice = &kept.member.notice;
+        each(members, |kept| async move {
             if !kept.member.told {
-                let body = serde_json::to_string(notice).unwrap_or_default();
+                let body = serde_json::to_string(&kept.member.notice).unwrap_or_default();
                 let about = [("channel", group.channel.as_str()), ("error", why)];
                 let dead_letters = &self.fanout.config.dead_letters;
                 crate::queue::dead_letter(&self.clients.sqs, dead_letters, &body, &about).await?;
             }
-            self.is_dead(group, kept, why).await?;
-        }
+            self.is_dead(group, kept, why).await
+        })
+        .await?;
         Ok(Told { outcome: "dead_lettered", why: why.to_owned(), last: None, due: None, left: 0 })
     }
+}
+
+/// Does something for each, some at a time, and again for those that it failed for. What was told with others has to be
+/// written down of each of them: those of which it is not are told again.
+async fn each<'a, T: 'a, R, F>(
+    all: impl IntoIterator<Item = &'a T>,
+    act: impl Fn(&'a T) -> F,
+) -> Result<Vec<R>>
+where
+    F: Future<Output = Result<R>>,
+{
+    let (mut left, mut done, mut failure): (Vec<_>, _, _) = (all.into_iter().collect(), Vec::new(), None);
+    for _ in 0..TRIES {
+        let acts = left.into_iter().map(|one| {
+            let act = act(one);
+            async move { (one, act.await) }
+        });
+        let results: Vec<_> = stream::iter(acts).buffer_unordered(AT_ONCE).collect().await;
+        (left, failure) = (Vec::new(), None);
+        for (one, result) in results {
+            match result {
+                Ok(result) => done.push(result),
+                Err(error) => {
+                    left.push(one);
+                    failure = Some(error);
+                }
+            }
+        }
+    }
+    failure.map_or(Ok(done), Err)
 }
 
 /// What a group told, for the next time.

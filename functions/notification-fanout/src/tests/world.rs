@@ -30,6 +30,9 @@ pub(super) struct World {
     pub(super) table: BTreeMap<(String, String), Item>,
     /// Which writes to the table it denies.
     pub(super) denied: Option<fn(&Item) -> bool>,
+    /// What becomes of the nth write to the table.
+    pub(super) fate: Option<fn(usize) -> Fate>,
+    writes: usize,
     pub(super) given_back: Vec<(String, i32)>,
     /// Channel, error and body of each.
     pub(super) dead: Vec<(String, String, String)>,
@@ -37,14 +40,38 @@ pub(super) struct World {
     pub(super) reminders: Vec<(String, i32)>,
 }
 
+/// What becomes of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is done, and the answer comes.
+    Done,
+    /// It is done, and instead of the answer comes an error.
+    Unanswered,
+    /// It is not done, and an error comes.
+    Lost,
+}
+
+fn refusal(status: u16, code: &str) -> MockResponse<PutItemOutput, PutItemError> {
+    let body = format!(r#"{{"__type":"{code}","message":"not now"}}"#);
+    let status = status.try_into().unwrap();
+    MockResponse::Http(aws_sdk_dynamodb::config::http::HttpResponse::new(status, body.into()))
+}
+
 impl World {
     fn put(&mut self, input: &PutItemInput) -> MockResponse<PutItemOutput, PutItemError> {
         if self.denied.is_some_and(|denied| denied(input.item().unwrap())) {
-            let denied = r#"{"__type":"AccessDeniedException","message":"not authorized"}"#;
-            let status = 400.try_into().unwrap();
-            let response = aws_sdk_dynamodb::config::http::HttpResponse::new(status, denied.into());
-            return MockResponse::Http(response);
+            return refusal(400, "AccessDeniedException");
         }
+        let fate = self.fate.map_or(Fate::Done, |fate| fate(self.writes));
+        self.writes += 1;
+        if fate == Fate::Lost {
+            return refusal(400, "InternalServerError");
+        }
+        let answer = self.write(input);
+        if fate == Fate::Unanswered { refusal(400, "InternalServerError") } else { answer }
+    }
+
+    fn write(&mut self, input: &PutItemInput) -> MockResponse<PutItemOutput, PutItemError> {
         let item = input.item().unwrap();
         let key = (get_s(item, "pk").unwrap(), get_s(item, "sk").unwrap());
         let there = self.table.get(&key);
@@ -98,6 +125,8 @@ pub(super) struct Stage {
     pub(super) world: Arc<Mutex<World>>,
     pub(super) now: Timestamp,
     pub(super) left: Duration,
+    /// Who handles the next event.
+    pub(super) request: String,
 }
 
 pub(super) fn config() -> Config {
@@ -179,7 +208,23 @@ impl Stage {
             http,
         };
         let fanout = Fanout { clients: OnceCell::new_with(Some(clients)), ..Fanout::new(config()) };
-        Self { fanout, world, now: real_now(), left: Duration::from_secs(30) }
+        Self { fanout, world, now: real_now(), left: Duration::from_secs(30), request: "r-1".to_owned() }
+    }
+
+    /// Another instance of the function in the same world, which has read nothing yet.
+    pub(super) fn another(&self) -> Self {
+        let Clients { ledger, secrets, ses, sns, sqs, ssm, http } = self.fanout.clients.get().unwrap();
+        let clients = Clients {
+            ledger: ledger.clone(),
+            secrets: secrets.clone(),
+            ses: ses.clone(),
+            sns: sns.clone(),
+            sqs: sqs.clone(),
+            ssm: ssm.clone(),
+            http: http.clone(),
+        };
+        let fanout = Fanout { clients: OnceCell::new_with(Some(clients)), ..Fanout::new(config()) };
+        Self { fanout, world: Arc::clone(&self.world), request: self.request.clone(), ..*self }
     }
 
     /// With a Slack channel `ops` and a webhook channel `audit` at the receiver.
@@ -198,7 +243,7 @@ impl Stage {
 
     pub(super) async fn handle(&self, event: &Value) -> Result<Report> {
         let deadline = decision::after(real_now(), self.left);
-        let invocation = Invocation { request_id: "r-1".to_owned(), now: self.now, deadline };
+        let invocation = Invocation { request_id: self.request.clone(), now: self.now, deadline };
         let report = self.fanout.handle(event, &invocation).await?;
         let shown = format!("{report:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("https://"), "an address shows: {shown}");
