@@ -1,4 +1,4 @@
-"""Runs MiniStack, mended in two places and on a leash."""
+"""Runs MiniStack, mended in three places and on a leash."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from email.utils import parseaddr
 
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response
@@ -52,6 +53,22 @@ def name_services_as_aws_does(known):
     return extract
 
 
+def name_senders_as_aws_does(known):
+    """AWS checks SendEmail against the identity that the email comes from (Service Authorization Reference, Amazon SES
+    v2). MiniStack 1.5.33 names no resource, so that a policy for one identity would be refused."""
+
+    def extract(service, method, path, headers, body, query_params, region, account_id):
+        if service == "ses" and path.rstrip("/") == "/v2/email/outbound-emails":
+            try:
+                sender = parseaddr(json.loads(body or b"{}").get("FromEmailAddress", ""))[1]
+            except ValueError:
+                sender = ""
+            return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+        return known(service, method, path, headers, body, query_params, region, account_id)
+
+    return extract
+
+
 def begin_rotations_as_aws_does(known):
     """AWS labels a version without a value AWSPENDING, and then calls the rotation function, which gives it one (Secrets
     Manager User Guide, "Rotation by Lambda function"). MiniStack 1.5.33 moves the label AWSCURRENT at once, without
@@ -92,6 +109,7 @@ def know_no_empty_values(known):
 secretsmanager._rotate_secret = begin_rotations_as_aws_does(secretsmanager._rotate_secret)
 secretsmanager._get_secret_value = know_no_empty_values(secretsmanager._get_secret_value)
 iam_actions.extract_resource_arn = name_services_as_aws_does(iam_actions.extract_resource_arn)
+iam_actions.extract_resource_arn = name_senders_as_aws_does(iam_actions.extract_resource_arn)
 threading.Thread(target=end_with_the_holder, daemon=True).start()
 sys.argv = ["ministack"]
 runpy.run_module("ministack", run_name="__main__", alter_sys=True)

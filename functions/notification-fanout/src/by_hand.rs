@@ -149,9 +149,10 @@ impl Run<'_> {
                 "the policy names channels that the channels secret does not have: {names}"
             )));
         }
-        if self.secrets.signer.is_none() {
-            let advice = "the secret for links to acknowledge cannot be read: notices come without them";
-            return Err(Error::Malformed(advice.to_owned()));
+        if let Err(problem) = &self.secrets.signer {
+            return Err(Error::Malformed(format!(
+                "notices come without links to acknowledge, because {problem}"
+            )));
         }
         #[expect(clippy::cast_precision_loss, reason = "groups are far fewer than 2^52")]
         let late = overdue.len() as f64;

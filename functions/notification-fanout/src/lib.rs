@@ -129,8 +129,8 @@ struct Clients {
 #[derive(Debug)]
 struct Secrets {
     channels: Vec<Channel>,
-    /// None where the key cannot be had: notices then come without a link.
-    signer: Option<Signer>,
+    /// Or why the key cannot be had: notices then come without a link.
+    signer: std::result::Result<Signer, String>,
 }
 
 /// What the owners have decided.
@@ -227,7 +227,7 @@ impl Fanout {
             channel::fetch(&clients.secrets, &self.config.channels_secret),
             self.signer(clients)
         );
-        let secrets = Rc::new(Secrets { channels: channels?, signer: signer.ok() });
+        let secrets = Rc::new(Secrets { channels: channels?, signer: signer.map_err(|error| error.chain()) });
         self.secrets.replace(Some((now, Rc::clone(&secrets))));
         Ok(secrets)
     }

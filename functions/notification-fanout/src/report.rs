@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use shared::queue::answer;
 use shared::{Error, Report, Result};
 
-use crate::Rules;
 use crate::decision::{Outcome, Settlement};
 use crate::queue::Record;
-use crate::run::Done;
+use crate::run::{Done, Run};
 
 /// The messages that have to come again, each once, as soon as the first of its notices does.
 pub(crate) fn unfinished<'a>(done: &[Done<'a>]) -> Vec<(&'a Record, Duration)> {
@@ -33,9 +31,9 @@ pub(crate) fn of_notices(
     done: Vec<Done<'_>>,
     unfinished: &[(&Record, Duration)],
     errors: Vec<Error>,
-    rules: &Rules,
-    now: Timestamp,
+    run: &Run<'_>,
 ) -> Result<Report> {
+    let (rules, now) = (&run.rules, run.now());
     let all = || done.iter().flat_map(|done| &done.outcomes).map(|(_, _, outcome)| outcome);
     let of = |wanted: fn(&Outcome) -> bool| all().filter(|outcome| wanted(outcome)).count();
     let delivered = of(|outcome| matches!(outcome, Outcome::Acknowledged | Outcome::AcceptedUnverified));
@@ -80,6 +78,7 @@ pub(crate) fn of_notices(
         .metric("Rerouted", "Count", rerouted as f64)
         .metric("DeadLettered", "Count", dead as f64)
         .record("policy", &json!({"version": rules.loaded.version, "problem": rules.problem}))
+        .record("links", &json!({"problem": run.secrets.signer.as_ref().err()}))
         .record("notices", &notices)
         .answering(answer(unfinished.iter().filter_map(|(record, _)| record.id.as_deref())));
     if let Some(latency) = latency {

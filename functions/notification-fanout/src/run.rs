@@ -87,7 +87,7 @@ impl Run<'_> {
     /// The link by which an incident is acknowledged; only what has to be answered soon has one.
     pub(crate) fn link(&self, notice: &Notice) -> Option<String> {
         let wanted = notice.state == State::Firing && notice.severity <= Severity::Sev2;
-        let signer = self.secrets.signer.as_ref().filter(|_| wanted)?;
+        let signer = self.secrets.signer.as_ref().ok().filter(|_| wanted)?;
         let expires = self.invocation.now.saturating_add(LINK_LASTS).ok()?;
         signer.link(&self.fanout.config.acknowledge_url, &notice.incident, expires)
     }

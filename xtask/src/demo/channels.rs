@@ -165,6 +165,10 @@ impl Told<'_> {
 async fn acknowledge(stand: &Stand) -> anyhow::Result<()> {
     let messages = stand.deployment.receiver.requests("/channels/slack");
     let message = messages.first().map(|request| request.json().to_string()).unwrap_or_default();
+    eprintln!(
+        "DBG {:?}",
+        stand.deployment.reports(FANOUT_LOG).await?.last().map(|r| r["record"]["links"].to_string())
+    );
     let link = vendors::acknowledge_link(&message).context("Slack got no link to acknowledge")?;
     let path = vendors::local_path(&link).context("the link does not lead to a function's URL")?;
     let (status, page) = stand.deployment.ask("GET", &path, "").await?;
@@ -188,6 +192,12 @@ impl Seen {
         })
         .await?;
         Ok(Self { reports: found.context("the fan-out did not report what it told")? })
+    }
+
+    /// What came of the last notice on a channel.
+    async fn last_of(stand: &Stand, channel: &str) -> anyhow::Result<String> {
+        let seen = Self { reports: stand.deployment.reports(FANOUT_LOG).await? };
+        Ok(seen.outcomes(channel).last().map_or("nothing".to_owned(), |(_, outcome)| outcome.to_string()))
     }
 
     /// What came of all notices on a channel.

@@ -77,7 +77,7 @@ impl Run<'_> {
                 errors.extend(notices.give_back(receipt, *after).await.err());
             }
         }
-        report::of_notices(done, &unfinished, errors, &self.rules, self.now())
+        report::of_notices(done, &unfinished, errors, self)
     }
 
     /// One notice to all its channels.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs as sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::notice::Notice;
 use tokio::time::{Instant, sleep};
 
-use super::vendors::{CHAT_TOPIC, ROOT, TEXT_TOPIC};
+use super::vendors::{CHAT_TOPIC, ROOT, SENDER, TEXT_TOPIC};
 use crate::demo::page::{Cell, Kind, Message, redacted};
 use crate::demo::report::text;
 use crate::demo::{SOON, Stand};
@@ -50,6 +50,9 @@ impl<'a> Got<'a> {
         let text = topic(&sns, &sqs, Kind::Text, TEXT_TOPIC).await?;
         let chat = topic(&sns, &sqs, Kind::AmazonQ, CHAT_TOPIC).await?;
         let notices = stand.deployment.output("NoticesTopicArn")?.to_owned();
+        // SES sends only for a sender that is verified.
+        let ses = aws_sdk_sesv2::Client::new(config);
+        ses.create_email_identity().email_identity(SENDER).send().await?;
         Ok(Self { stand, sns, sqs, notices, topics: [text, chat], taken: Vec::new() })
     }
 
@@ -89,7 +92,11 @@ impl<'a> Got<'a> {
         let cells = self.new_ones().await?;
         for Cell { kind, messages, .. } in &cells {
             let (came, due) = (messages.len(), due(*kind));
-            ensure!(came == due, "{came} messages came to {}; {due} were due", kind.channel());
+            if came != due {
+                let channel = kind.channel();
+                let said = super::Seen::last_of(self.stand, channel).await?;
+                bail!("{came} messages came to {channel}; {due} were due. The fan-out reported last: {said}");
+            }
             match self.taken.iter_mut().find(|(known, _)| known == kind) {
                 Some((_, taken)) => *taken += came,
                 None => self.taken.push((*kind, came)),
@@ -164,6 +171,12 @@ async fn topic(
     let arn = QueueAttributeName::QueueArn;
     let asked = sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await?;
     let arn = asked.attributes().and_then(|all| all.get(&arn)).context("the queue has no ARN")?;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }]});
+    let set = sqs.set_queue_attributes().queue_url(&queue);
+    set.attributes(QueueAttributeName::Policy, policy.to_string()).send().await?;
     sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(arn).send().await?;
     Ok(Topic { kind, queue, heard: Vec::new() })
 }
