@@ -166,13 +166,14 @@ pub fn notice(verdict: &Verdict, environment: &str) -> Option<Notice> {
     let subject = Subject { kind: label("kind"), id: label("subject"), arn: None };
     let title = format!("{by} has acknowledged: {}", activity.title);
     let mut notice = Notice::new(&activity.incident, State::Info, activity.severity, subject, &title, *at);
-    "acknowledge".clone_into(&mut notice.source);
-    environment.clone_into(&mut notice.environment);
+    // It goes where the incident went.
+    let or = |label: String, otherwise: &str| if label.is_empty() { otherwise.to_owned() } else { label };
+    notice.source = or(label("source"), "acknowledge");
+    notice.environment = or(label("environment"), environment);
     notice.summary = format!("{by} has it in hand. Nobody else is called while it goes on.");
     notice.started = Some(activity.started);
     notice.labels.clone_from(&activity.labels);
     notice.fact("Acknowledged by", by);
-    notice.fact("Goes on since", activity.started);
     Some(notice)
 }
 

@@ -70,7 +70,11 @@ fn people_hear_of_an_acknowledgement_once_and_of_nothing_else() {
     assert_eq!(told.title, "ann has acknowledged: prod/web answers with errors");
     assert_eq!((told.state, told.severity), (State::Info, Severity::Sev1));
     assert_eq!((told.incident.as_str(), told.time, told.started), (INCIDENT, at(12), Some(at(0))));
-    assert_eq!((told.source.as_str(), told.environment.as_str()), ("acknowledge", "prod"));
+    assert_eq!((told.source.as_str(), told.environment.as_str()), ("alarm-rollback", "prod"));
+    let mut elsewhere = held("ann");
+    elsewhere.labels.insert("environment".to_owned(), "prod-eu".to_owned());
+    let elsewhere = notice(&Verdict::Done(elsewhere), "prod").unwrap();
+    assert_eq!(elsewhere.environment, "prod-eu", "it goes where the incident went");
     assert_eq!((told.subject.kind.as_str(), told.subject.id.as_str()), ("alarm", "prod/web"));
     assert_eq!(told.matched()["team"], "shop", "routes find it where they found the incident");
 

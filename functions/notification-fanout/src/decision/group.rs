@@ -113,12 +113,17 @@ fn places(members: &[Member], which: impl Fn(&Member) -> bool) -> Vec<usize> {
     numbered.filter(|(_, member)| which(member)).map(|(place, _)| place).collect()
 }
 
-/// The notice that stands for several. One alone speaks for itself.
+/// The notice that stands for several: of their environment, if they have one in common. One alone speaks for itself.
 #[must_use]
 pub fn summary(group: &GroupKey, members: &[&Notice], now: Timestamp, environment: &str) -> Notice {
     if let [only] = members {
         return Notice { incident: format!("group:{}", group.id), ..(*only).clone() };
     }
+    let common = |notice: &Notice| members.iter().all(|member| member.environment == notice.environment);
+    let environment = match members {
+        [first, ..] if common(first) && !first.environment.is_empty() => &first.environment,
+        _ => environment,
+    };
     let count = |state| members.iter().filter(|notice| notice.state == state).count();
     let (firing, resolved, info) = (count(State::Firing), count(State::Resolved), count(State::Info));
     let state = match (firing, resolved) {

@@ -155,6 +155,18 @@ fn a_summary_says_how_many_fire_and_how_many_are_over() {
 }
 
 #[test]
+fn a_summary_is_of_the_environment_that_its_members_have_in_common() {
+    for (environments, shown) in [(["test", "test"], "test"), (["test", "qa"], "prod"), (["", ""], "prod")] {
+        let of = environments.map(|environment| Notice {
+            environment: environment.to_owned(),
+            ..notice(environment, State::Firing, Severity::Sev3)
+        });
+        let summary = summary(&key(&[]), &of.each_ref(), now(), "prod");
+        assert_eq!(summary.environment, shown, "{environments:?}");
+    }
+}
+
+#[test]
 fn a_summary_is_as_severe_as_the_worst_that_fires_and_as_late_as_the_latest() {
     let mut notices = [
         notice("a", State::Resolved, Severity::Sev1),
