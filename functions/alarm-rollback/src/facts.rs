@@ -74,11 +74,11 @@ impl Facts {
     }
 
     /// The revision of what people are told now: the time of the cause, in milliseconds. A stack that is found stuck
-    /// again has the same time, so what is told of it follows what was told before.
+    /// again has the same time, so what is told of it follows what was told before, with room for a failure between.
     pub fn revision(&self) -> u64 {
         let at = u64::try_from(self.cause.at().as_millisecond()).unwrap_or_default();
         match (&self.cause, self.known()) {
-            (Cause::Stack(_), Some(known)) => at.max(known.revision.saturating_add(1)),
+            (Cause::Stack(_), Some(known)) => at.max(known.revision.saturating_add(2)),
             (Cause::Alarm(_) | Cause::Stack(_) | Cause::Request(_), _) => at,
         }
     }

@@ -322,12 +322,13 @@ fn resolved(facts: &Facts, policy: &Policy, incident: &Incident) -> Notice {
     notice
 }
 
-/// The notice of a failure. It belongs to the cause's incident, so that its end takes it back, and comes after the
-/// revision under which a verdict would be told, so that neither hides the other.
+/// The notice of a failure. It belongs to the cause's incident, so that its end takes it back, and comes before the
+/// revision under which a verdict is told, so that the verdict of a retry is news after it.
 pub(crate) fn failure(facts: &Facts, policy: &Policy, error: &Error) -> Notice {
     let title = format!("{}; Watchkeeper could not deal with it", happened(facts));
     let notice = open(facts, policy, State::Firing, Severity::Sev1, None, &title);
-    let mut notice = notice.clone().following(notice.revision);
+    let mut notice = Notice { revision: facts.revision().saturating_sub(1), ..notice };
+    notice.becomes(State::Firing);
     let then = match error.class() {
         Class::Transient => "It tries again within minutes, and says so if that works.",
         Class::Permanent => "Trying again does not mend it.",

@@ -406,12 +406,18 @@ fn a_stack_that_got_well_takes_back_what_was_told_of_it() {
 }
 
 #[test]
-fn a_failure_names_the_missing_action_and_comes_after_what_a_verdict_would_say() {
+fn a_failure_names_the_missing_action_and_comes_before_what_a_verdict_would_say() {
     let error = Error::Denied { action: "ecs:UpdateService", source: "not authorized".into() };
     let facts = fired(service());
     let notice = failure(&facts, &policy(), &error);
     assert_eq!((notice.severity, &notice.incident), (Severity::Sev1, &facts.incident_key()));
-    assert!(notice.revision > told(&facts, &Verdict::RollBack(of_service())).revision);
+    assert!(notice.revision < told(&facts, &Verdict::RollBack(of_service())).revision);
+    let mut again = stuck("UPDATE_ROLLBACK_FAILED");
+    let known = incident(&again, "stack:billing");
+    again.incident = Some(Some(known.clone()));
+    let notice_again = failure(&again, &policy(), &error);
+    let verdict = told(&again, &Verdict::Resolve(known.clone()));
+    assert!(known.revision < notice_again.revision && notice_again.revision < verdict.revision);
     assert_eq!(
         read(&notice),
         format!(
