@@ -138,8 +138,9 @@ pub(super) fn takes_back(deployment: &Deployment) -> bool {
     deployment.reason.to_ascii_lowercase().contains("rolling back")
 }
 
+/// Whether it certainly is: taken for a later one, what is to be replaced would end the operation while it is being made.
 fn is_after(deployment: &Deployment, operation: &Operation) -> bool {
-    deployment.created_at.is_some_and(|created| later(operation.began, -CLOCKS_DIFFER) < created)
+    deployment.created_at.is_some_and(|created| later(operation.began, CLOCKS_DIFFER) < created)
 }
 
 fn failed(deployment: &Deployment, running: Option<String>) -> Progress {
