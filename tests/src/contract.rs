@@ -185,8 +185,8 @@ fn values() -> anyhow::Result<()> {
         }
     }
     let expected = [
-        "acknowledge: secretsmanager:GetSecretValue on AcknowledgeKey".to_owned(),
-        "notification-fanout: secretsmanager:GetSecretValue on AcknowledgeKey".to_owned(),
+        "acknowledge: secretsmanager:GetSecretValue on AcknowledgeKey.Id".to_owned(),
+        "notification-fanout: secretsmanager:GetSecretValue on AcknowledgeKey.Id".to_owned(),
         "notification-fanout: secretsmanager:GetSecretValue on ChannelsSecretArn".to_owned(),
         format!("secret-redeploy: secretsmanager:UpdateSecretVersionStage on {ROTATED}"),
         "secret-rotation: kms:Decrypt on RotationKeyArns".to_owned(),

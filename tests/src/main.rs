@@ -7,6 +7,7 @@
 //! - [`storm`]: the binaries, eight at once, under 400 events within a second.
 //! - [`rotation`]: the rotation hook at a real PostgreSQL and a real Valkey, under clients that never stop connecting.
 //! - [`redeploy`]: from a secret that changed to the last service that has its new value, over a whole fleet of them.
+//! - [`notify`]: what people and machines are told, on channels that throttle, refuse, hang and lie.
 //! - [`faults`]: the binaries behind a proxy that throttles, denies, cuts and repeats, and killed at every call.
 //!
 //! The tests run one after another: they share one deployment and two cores.
@@ -15,6 +16,7 @@ mod contract;
 mod deployed;
 mod faults;
 mod hostile;
+mod notify;
 mod recorded;
 mod redeploy;
 mod rig;
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         redeploy::tests(),
         storm::tests(),
         faults::tests(),
+        notify::tests(),
         hostile::tests(),
     ];
     trials.extend(of_the_stage.into_iter().flatten().map(|(name, test)| {

@@ -12,6 +12,7 @@ use local::{build, setup};
 use serde_json::{Value, json};
 use shared::ledger::Ledger;
 
+use crate::rig::put_policy;
 use crate::rotation::Servers;
 
 /// How long anything that happens by itself may take on a busy machine.
@@ -54,6 +55,17 @@ fn channels(receiver: &str) -> Value {
     ]})
 }
 
+/// Many tests at once tell more than people would bear: here each of them is to be heard at once and by itself.
+const POLICY: &str = "\
+notify:
+  storm: {count: 1000, within: 1m}
+  channels:
+    ops: &bears {at_most: {count: 1000, within: 1s, burst: 1000}}
+    audit: *bears
+    busy: *bears
+    strict: *bears
+";
+
 impl Stage {
     pub(crate) async fn set() -> anyhow::Result<Self> {
         let progress = Told;
@@ -69,7 +81,7 @@ impl Stage {
         let build = build::functions(&tools, &progress).await?;
         let config = &deployment.config;
         let table = deployment.output("LedgerTable")?;
-        Ok(Self {
+        let stage = Self {
             acknowledge: build.binary("Acknowledge"),
             alarm_rollback: build.binary("AlarmRollback"),
             deployment_watch: build.binary("DeploymentWatch"),
@@ -86,7 +98,9 @@ impl Stage {
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(config), table),
             servers: Servers::default(),
             deployment,
-        })
+        };
+        put_policy(&stage, "dev", POLICY).await?;
+        Ok(stage)
     }
 
     /// Ends everything that was started.

@@ -2,8 +2,7 @@
 //! died between a channel's acknowledgement and its record.
 
 use anyhow::{Context, ensure};
-use futures_util::FutureExt;
-use futures_util::future::try_join_all;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use local::proxy::{Fault, Proxy, When};
 use local::runtime_api::{Event, Function, Outcome};
 use serde_json::{Value, json};
@@ -16,6 +15,9 @@ const PATHS: [&str; 4] = ["/slack", "/audit", "/busy", "/strict"];
 
 /// The least time in which the function begins a delivery, so that what a dead process has in hand is soon free.
 const SHORT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How many processes are killed at once.
+const AT_ONCE: usize = 4;
 
 pub(super) const TESTS: [(&str, Test); 3] = [
     ("a_delivery_survives_any_call_that_is_throttled_or_cut_once", |stage| survives(stage).boxed_local()),
@@ -108,8 +110,10 @@ async fn denied(stage: &Stage) -> anyhow::Result<()> {
 async fn killed(stage: &Stage) -> anyhow::Result<()> {
     let count = calls(stage, "fan-killed").await?;
     for fault in [Fault::Hang, Fault::HangAfter] {
-        // Side by side, because what a dead process has in hand is free only after its deadline.
-        try_join_all((1..=count).map(|nth| killed_at(stage, nth, fault))).await?;
+        // Side by side, because what a dead process has in hand is free only after its deadline; but no more than get
+        // done in their short time.
+        let all = stream::iter((1..=count).map(|nth| killed_at(stage, nth, fault)));
+        all.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     }
     Ok(())
 }
@@ -121,8 +125,9 @@ async fn killed_at(stage: &Stage, nth: usize, fault: Fault) -> anyhow::Result<()
     proxy.inject("*", When::Nth(nth), fault);
     let function = spawn(stage, &stage.notification_fanout, proxy.url()).await?;
     tokio::select! {
-        invoked = function.invoke(Event::new(&batch(&word)).timeout(SHORT)) => {
-            anyhow::bail!("call {nth} was never made; it ended with {:?}", invoked?.outcome)
+        // On a busy machine its time may be over before the call: then it goes on, as the queue would let it.
+        done = until_done(&function, &word) => {
+            anyhow::bail!("call {nth} was never made; it ended with {done:?}")
         }
         reached = reached(&proxy, nth, fault) => reached?,
     }
