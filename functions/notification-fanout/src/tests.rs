@@ -1,4 +1,5 @@
 mod again;
+mod killed;
 mod mix;
 mod together;
 mod world;

@@ -33,6 +33,9 @@ pub(super) struct World {
     /// What becomes of the nth write to the table.
     pub(super) fate: Option<fn(usize) -> Fate>,
     writes: usize,
+    /// The last call that the process lives to make.
+    pub(super) last_call: Option<usize>,
+    pub(super) calls: usize,
     pub(super) given_back: Vec<(String, i32)>,
     /// Channel, error and body of each.
     pub(super) dead: Vec<(String, String, String)>,
@@ -58,7 +61,22 @@ fn refusal(status: u16, code: &str) -> MockResponse<PutItemOutput, PutItemError>
 }
 
 impl World {
+    /// One more call. Whether its caller lives to make it is the answer: what a dead one would have asked for is not
+    /// done, and what it is answered does not matter, because it is dropped before it waits again.
+    fn reached(&mut self) -> bool {
+        self.calls += 1;
+        !self.last_call.is_some_and(|last| last < self.calls)
+    }
+
+    /// Whether the process lived for shorter than its calls.
+    pub(super) fn has_died(&self) -> bool {
+        self.last_call.is_some_and(|last| last < self.calls)
+    }
+
     fn put(&mut self, input: &PutItemInput) -> MockResponse<PutItemOutput, PutItemError> {
+        if !self.reached() {
+            return MockResponse::Output(PutItemOutput::builder().build());
+        }
         if self.denied.is_some_and(|denied| denied(input.item().unwrap())) {
             return refusal(400, "AccessDeniedException");
         }
@@ -98,6 +116,9 @@ impl World {
 
     fn delete(&mut self, input: &DeleteItemInput) -> MockResponse<DeleteItemOutput, DeleteItemError> {
         assert_eq!(input.condition_expression(), Some("attribute_not_exists(pk) OR version = :version"));
+        if !self.reached() {
+            return MockResponse::Output(DeleteItemOutput::builder().build());
+        }
         let key = (get_s(input.key().unwrap(), "pk").unwrap(), get_s(input.key().unwrap(), "sk").unwrap());
         let version = &input.expression_attribute_values().unwrap()[":version"];
         if self.table.get(&key).is_some_and(|there| there.get("version") != Some(version)) {
@@ -108,7 +129,10 @@ impl World {
         MockResponse::Output(DeleteItemOutput::builder().build())
     }
 
-    fn query(&self, input: &QueryInput) -> QueryOutput {
+    fn query(&mut self, input: &QueryInput) -> QueryOutput {
+        if !self.reached() {
+            return QueryOutput::builder().build();
+        }
         let values = input.expression_attribute_values().unwrap();
         let found = self
             .table
@@ -156,19 +180,27 @@ impl Stage {
         let get = mock!(aws_sdk_dynamodb::Client::get_item).then_compute_output(move |input| {
             let key = input.key().unwrap();
             let key = (get_s(key, "pk").unwrap(), get_s(key, "sk").unwrap());
-            GetItemOutput::builder().set_item(w3.lock().unwrap().table.get(&key).cloned()).build()
+            let mut world = w3.lock().unwrap();
+            let found = if world.reached() { world.table.get(&key).cloned() } else { None };
+            GetItemOutput::builder().set_item(found).build()
         });
         let delete = mock!(aws_sdk_dynamodb::Client::delete_item)
             .then_compute_response(move |input| w4.lock().unwrap().delete(input));
         let give_back =
             mock!(aws_sdk_sqs::Client::change_message_visibility).then_compute_output(move |input| {
                 let given = (input.receipt_handle().unwrap().to_owned(), input.visibility_timeout().unwrap());
-                w5.lock().unwrap().given_back.push(given);
+                let mut world = w5.lock().unwrap();
+                if world.reached() {
+                    world.given_back.push(given);
+                }
                 ChangeMessageVisibilityOutput::builder().build()
             });
         let send = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
             let body = input.message_body().unwrap().to_owned();
             let mut world = w6.lock().unwrap();
+            if !world.reached() {
+                return SendMessageOutput::builder().build();
+            }
             if input.queue_url().unwrap().ends_with("/reminders_queue_url") {
                 world.reminders.push((body, input.delay_seconds().unwrap()));
             } else {
