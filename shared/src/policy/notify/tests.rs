@@ -26,9 +26,10 @@ fn at(time: &str) -> Timestamp {
 /// The example with its instances, which are comments, in place of the empty lists and mappings above them.
 fn with_instances() -> String {
     let (before, section) = EXAMPLE.split_once("\nnotify:").unwrap();
+    let (_, section) = section.split_once('\n').unwrap();
     let lines: Vec<_> = section.lines().collect();
     let is_instance = |line: &&str| line.trim_start().starts_with("# ");
-    let mut text = format!("{before}\nnotify:");
+    let mut text = format!("{before}\nnotify:\n");
     for (place, line) in lines.iter().enumerate() {
         let next = lines.get(place + 1).is_some_and(is_instance);
         let line = match line.split_once('#') {
@@ -160,7 +161,7 @@ fn what_cannot_be_meant_is_named_with_its_line_and_field() {
         ),
         (
             "  route:\n    routes:\n    - match:\n        state:\n        - firing\n        - \"!ended\"",
-            "line 8: notify.route.routes[0].match.state[1]: \"ended\" is not firing, resolved or info",
+            "line 8: notify.route.routes[0].match.state[1]: \"!ended\" is not firing, resolved or info",
         ),
         (
             "  route: {routes: [{match: {service: []}}]}",
