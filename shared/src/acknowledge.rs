@@ -5,11 +5,17 @@
 //! nothing else.
 
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use url::Url;
 
 use crate::{Error, Result};
+
+/// How long a link can be used: over a long weekend.
+pub const LINK_LASTS: SignedDuration = SignedDuration::from_hours(96);
+
+/// How far the clocks of those who publish may be ahead of ours.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Signs links, and checks them.
 #[derive(Clone)]
@@ -25,6 +31,14 @@ pub struct Named {
     pub incident: String,
     /// Until when it can be used.
     pub expires: Timestamp,
+}
+
+impl Named {
+    /// Whether the link was made before this time, and so for something else than what began then.
+    pub fn was_made_before(&self, time: Timestamp) -> bool {
+        let made = self.expires.saturating_sub(LINK_LASTS).unwrap_or(Timestamp::MIN);
+        made.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < time
+    }
 }
 
 /// Why a link cannot be used, in words for whoever holds it.
@@ -108,6 +122,7 @@ impl std::fmt::Debug for Signer {
 
 #[cfg(test)]
 mod tests {
+    use super::LINK_LASTS;
     use jiff::{SignedDuration, Timestamp};
 
     use super::{Named, Refusal, Signer};
@@ -122,6 +137,15 @@ mod tests {
     fn query(expires: Timestamp) -> String {
         let link = Signer::new("prod", KEY).unwrap().link("https://a.example/", INCIDENT, expires).unwrap();
         link.split_once('?').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn a_link_is_for_what_went_on_when_it_was_made() {
+        let named = Named { incident: INCIDENT.to_owned(), expires: now() + LINK_LASTS };
+        for (began, before) in [(-60, false), (0, false), (299, false), (301, true), (86_400, true)] {
+            let began = now() + SignedDuration::from_secs(began);
+            assert_eq!(named.was_made_before(began), before, "{began}");
+        }
     }
 
     #[track_caller]

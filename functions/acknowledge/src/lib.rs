@@ -106,13 +106,23 @@ impl Acknowledge {
     async fn serve(&self, web: Web, now: Timestamp) -> Result<Report> {
         let Web { method, query, name, source_ip, user_agent } = web;
         let link = self.signer(now).await?.check(&query, now);
-        let verdict = match decide(method, name, link) {
-            Step::Answer(verdict) => verdict,
-            Step::Show(incident) => {
-                let known = self.clients().await.ledger.activity(&self.config.environment, &incident).await?;
-                decision::shown(known.map(|known| known.activity))
+        let named = link.as_ref().ok().cloned();
+        let verdict = match (decide(method, name, link), named) {
+            (Step::Answer(verdict), _) => verdict,
+            (Step::Show(_) | Step::Write { .. }, None) => Verdict::Forged,
+            (step, Some(named)) => {
+                let ledger = &self.clients().await.ledger;
+                let known = ledger.activity(&self.config.environment, &named.incident).await?;
+                let known = known.map(|known| known.activity);
+                match step {
+                    // What fires now is not what the link was made for.
+                    _ if known.as_ref().is_some_and(|known| named.was_made_before(known.started)) => {
+                        Verdict::Expired
+                    }
+                    Step::Write { incident, by } => self.write(&incident, &by, now).await?,
+                    Step::Show(_) | Step::Answer(_) => decision::shown(known),
+                }
             }
-            Step::Write { incident, by } => self.write(&incident, &by, now).await?,
         };
         let request = json!({
             "method": method.as_str(),
