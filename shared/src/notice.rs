@@ -28,6 +28,9 @@ const LARGEST_MESSAGE: usize = 250_000;
 /// The longest text of one fact, in characters: an alarm's reason fits, a stack trace is cut.
 const LONGEST_VALUE: usize = 2_000;
 
+/// The label of a notice for the record that tells who has acknowledged its incident.
+pub const ACKNOWLEDGED_BY: &str = "acknowledged_by";
+
 /// One thing that people should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
@@ -264,6 +267,11 @@ impl Notice {
         }
         matched.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         matched
+    }
+
+    /// Whether it tells that somebody has the incident in hand: see [`ACKNOWLEDGED_BY`].
+    pub fn acknowledges(&self) -> bool {
+        self.state == State::Info && self.labels.contains_key(ACKNOWLEDGED_BY)
     }
 
     /// Gives the notice another state, and the id that goes with it.

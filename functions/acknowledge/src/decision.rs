@@ -4,7 +4,7 @@
 
 use shared::acknowledge::{Named, Refusal};
 use shared::ledger::activity::{Acknowledged, Acknowledgement, Activity};
-use shared::notice::{Notice, State, Subject};
+use shared::notice::{ACKNOWLEDGED_BY, Notice, State, Subject};
 
 use crate::request::Method;
 
@@ -173,6 +173,7 @@ pub fn notice(verdict: &Verdict, environment: &str) -> Option<Notice> {
     notice.summary = format!("{by} has it in hand. Nobody else is called while it goes on.");
     notice.started = Some(activity.started);
     notice.labels.clone_from(&activity.labels);
+    notice.labels.insert(ACKNOWLEDGED_BY.to_owned(), by.clone());
     notice.fact("Acknowledged by", by);
     Some(notice)
 }

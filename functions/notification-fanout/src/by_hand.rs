@@ -1,14 +1,18 @@
 //! What is asked by hand, or by the schedule: `{"explain": {…a notice…}}` says which channels would get it and why,
-//! `{"silence": {…}}` keeps a silence, and `{"heartbeat": {}}` tries whether people could be told now.
+//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, and `{"heartbeat": {}}` tries whether people could be told now.
+
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::notice::{Notice, Severity, State, Subject};
 use shared::policy::notify::Silence;
+use shared::policy::{Loaded, Policy};
 use shared::timer::Reminder;
 use shared::{Error, Report, Result, id};
 
+use crate::Rules;
 use crate::decision::explain::explain;
 use crate::group;
 use crate::run::Run;
@@ -24,13 +28,15 @@ pub enum Request {
     Explain(Sketch),
     /// Tell nobody for a while.
     Silence(Silence),
+    /// Which silences are there?
+    Silences(Nothing),
     /// Could people be told now?
-    Heartbeat(Heartbeat),
+    Heartbeat(Nothing),
 }
 
 /// Nothing more is to be said.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Heartbeat {}
+pub struct Nothing {}
 
 /// A notice as far as it matters for its routes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,6 +50,8 @@ pub struct Sketch {
     subject: String,
     incident: String,
     labels: std::collections::BTreeMap<String, String>,
+    /// A policy that is not in place yet, as its text; the one in place where it is left out.
+    policy: Option<String>,
     /// When it is told; now where it is left out.
     at: Option<Timestamp>,
 }
@@ -59,6 +67,7 @@ impl Default for Sketch {
             subject: "a test".to_owned(),
             incident: "by-hand:a-test".to_owned(),
             labels: std::collections::BTreeMap::new(),
+            policy: None,
             at: None,
         }
     }
@@ -69,7 +78,7 @@ impl Default for Sketch {
 /// # Errors
 /// [`Error::Event`] for one that cannot be understood, with the field.
 pub fn read(event: &Value) -> Result<Option<Request>> {
-    let known = ["explain", "silence", "heartbeat"];
+    let known = ["explain", "silence", "silences", "heartbeat"];
     if !event
         .as_object()
         .is_some_and(|fields| fields.len() == 1 && known.iter().any(|name| fields.contains_key(*name)))
@@ -85,10 +94,31 @@ impl Run<'_> {
     /// Answers a request.
     pub(crate) async fn answer(&self, request: Request) -> Result<Report> {
         match request {
-            Request::Explain(sketch) => Ok(self.explained(&sketch)),
+            Request::Explain(sketch) => match &sketch.policy {
+                None => Ok(self.explained(&sketch)),
+                Some(text) => Ok(self.under(text)?.explained(&sketch)),
+            },
             Request::Silence(silence) => self.silenced(silence).await,
-            Request::Heartbeat(Heartbeat {}) => self.beat().await,
+            Request::Silences(Nothing {}) => Ok(self.listed()),
+            Request::Heartbeat(Nothing {}) => self.beat().await,
         }
+    }
+
+    /// The same under a policy that is tried out.
+    fn under(&self, text: &str) -> Result<Self> {
+        let policy = Policy::parse("in the request", text)?;
+        let Rules { silences, .. } = &*self.rules;
+        let loaded = Loaded { policy, version: 0 };
+        let rules = Rules { loaded, silences: silences.clone(), problem: None };
+        Ok(Run { rules: Rc::new(rules), ..self.clone() })
+    }
+
+    /// The silences that were made by hand, and those of the policy.
+    fn listed(&self) -> Report {
+        let (by_hand, of_policy) = (&self.rules.silences, &self.notify().silences);
+        let reason = format!("{} by hand, {} of the policy", by_hand.len(), of_policy.len());
+        let answer = json!({"outcome": "listed", "by_hand": by_hand, "of_policy": of_policy});
+        Report::new("listed", "silences", reason).answering(answer)
     }
 
     fn explained(&self, sketch: &Sketch) -> Report {
@@ -134,13 +164,14 @@ impl Run<'_> {
     /// Tries what a delivery needs: secrets and policy were read to come here, the ledger answers below. Then arms anew
     /// what lost its reminder.
     async fn beat(&self) -> Result<Report> {
-        if let Some(problem) = &self.rules.problem {
-            return Err(Error::Malformed(format!("notices go by the defaults, because {problem}")));
-        }
         let before = self.now().saturating_sub(OVERDUE).unwrap_or(Timestamp::MIN);
         let overdue = group::overdue(&self.clients.ledger, self.environment(), before).await?;
         for group in &overdue {
             self.arm(&Reminder::Flush { group: group.id.clone() }, self.now()).await?;
+        }
+        if let Some(problem) = &self.rules.problem {
+            let holds = "notices go by the last policy that could be read, or the defaults";
+            return Err(Error::Malformed(format!("{holds}, because {problem}")));
         }
         let unknown = self.named_but_unknown();
         if !unknown.is_empty() {

@@ -313,6 +313,7 @@ impl Channel {
         match &self.kind {
             Kind::PagerDuty { .. } => match (notice.state, &notice.deployment) {
                 (State::Firing | State::Resolved, _) | (State::Info, Some(_)) => Ok(()),
+                (State::Info, None) if notice.acknowledges() => Ok(()),
                 (State::Info, None) => Err("takes incidents and deployments; this is neither"),
             },
             Kind::GitHub { repository, .. } => github::takes(repository, notice),

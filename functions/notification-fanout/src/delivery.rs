@@ -176,6 +176,21 @@ pub async fn seen(ledger: &Ledger, notice: &Notice, occasion: &str) -> Result<Se
     Ok(seen)
 }
 
+/// Where the deliveries of earlier notices of the incident to this channel stand.
+///
+/// # Errors
+/// What `dynamodb:Query` answers.
+pub async fn before(ledger: &Ledger, notice: &Notice, channel: &str) -> Result<Vec<State>> {
+    let all = ledger.list(&partition_key(&notice.incident), "", MOST_ENTRIES).await?;
+    let earlier = |item: &&Item| {
+        let revision = get_s(item, "revision").and_then(|text| text.parse::<u64>().ok());
+        get_s(item, "channel").is_some_and(|name| name == channel)
+            && revision.is_some_and(|revision| revision < notice.revision)
+            && get_s(item, "occasion").unwrap_or_default().is_empty()
+    };
+    Ok(all.iter().filter(earlier).filter_map(read).map(|delivery| delivery.state).collect())
+}
+
 impl Seen {
     /// An entry that cannot be read counts as none. A claim then loses against it, and the message goes the way of
     /// one that cannot be settled: to the queue's own dead letters.

@@ -24,8 +24,8 @@ use crate::decision::route::Timing;
 /// Longer than any silence is likely to last; a group that is due is told long before.
 const DAYS_KEPT: i64 = 90;
 
-/// DynamoDB takes 400 KB; the rest of a notice that is larger is cut, and says so.
-const LARGEST_NOTICE: usize = 60_000;
+/// In bytes; the rest of a notice that is larger is cut, and says so. A thousand of them are read together.
+const LARGEST_NOTICE: usize = 16_000;
 
 /// What is more is told in the next message.
 pub(crate) const MOST_MEMBERS: usize = 1_000;
@@ -129,6 +129,12 @@ impl Group {
             last: None,
             entry: None,
         }
+    }
+
+    /// The same, as if nothing of it were written down.
+    #[must_use]
+    pub fn unwritten(self) -> Self {
+        Self { due: None, in_hand: None, entry: None, ..self }
     }
 
     /// The incident that it is as a whole.

@@ -30,7 +30,7 @@ use serde_json::Value;
 use shared::acknowledge::Signer;
 use shared::aws::Aws;
 use shared::config::Env;
-use shared::error::Call;
+use shared::error::{Call, Class};
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::policy::notify::Silence;
@@ -138,7 +138,8 @@ struct Secrets {
 struct Rules {
     loaded: Loaded,
     silences: Vec<Silence>,
-    /// Why the policy cannot be read: the defaults hold then, because a notice must not wait for a policy.
+    /// Why the policy cannot be read: the last one that could be, or else the defaults hold then, because a notice must
+    /// not wait for a policy.
     problem: Option<String>,
 }
 
@@ -227,7 +228,14 @@ impl Fanout {
             channel::fetch(&clients.secrets, &self.config.channels_secret),
             self.signer(clients)
         );
-        let secrets = Rc::new(Secrets { channels: channels?, signer: signer.map_err(|error| error.chain()) });
+        let channels = match (channels, &*self.secrets.borrow()) {
+            // What is known is better than nothing while Secrets Manager is away.
+            (Err(error), Some((_, known))) if error.class() == Class::Transient => {
+                return Ok(Rc::clone(known));
+            }
+            (channels, _) => channels?,
+        };
+        let secrets = Rc::new(Secrets { channels, signer: signer.map_err(|error| error.chain()) });
         self.secrets.replace(Some((now, Rc::clone(&secrets))));
         Ok(secrets)
     }
@@ -251,10 +259,10 @@ impl Fanout {
         );
         let (loaded, problem) = match loaded {
             Ok(loaded) => (loaded, None),
-            Err(error) if error.class() == shared::error::Class::Permanent => {
-                (Loaded::default(), Some(error.chain()))
+            Err(error) => {
+                let known = self.rules.borrow().as_ref().map(|(_, rules)| rules.loaded.clone());
+                (known.unwrap_or_default(), Some(error.chain()))
             }
-            Err(error) => return Err(error),
         };
         let rules = Rc::new(Rules { loaded, silences: silences?, problem });
         self.rules.replace(Some((now, Rc::clone(&rules))));

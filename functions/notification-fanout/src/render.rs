@@ -124,6 +124,7 @@ impl<'a> Page<'a> {
             Section { heading: "What is left to do", items: lines(&notice.next_steps) },
         ];
         let workflow = notice.deployment.as_ref().and_then(|deployment| deployment.workflow.as_ref());
+        let workflow = workflow.filter(|url| notice.links.iter().all(|link| link.url != **url));
         let workflow =
             workflow.map(|url| Cow::Owned(Link { title: "Workflow".to_owned(), url: url.clone() }));
         Self {

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use shared::acknowledge::LINK_LASTS;
 use shared::lambda::Invocation;
 use shared::ledger::activity::Activity;
 use shared::notice::{Notice, Severity, State};
@@ -24,10 +25,8 @@ use crate::decision;
 use crate::decision::route::{ChannelFacts, World};
 use crate::{Clients, Fanout, Rules, Secrets};
 
-/// How long a link to acknowledge can be used: over a long weekend.
-const LINK_LASTS: SignedDuration = SignedDuration::from_hours(96);
-
 /// One invocation at work.
+#[derive(Clone)]
 pub(crate) struct Run<'a> {
     pub(crate) fanout: &'a Fanout,
     pub(crate) clients: &'a Clients,

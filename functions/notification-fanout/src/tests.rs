@@ -1,4 +1,5 @@
 mod again;
+mod at_once;
 mod killed;
 mod mix;
 mod together;

@@ -17,8 +17,11 @@ pub const MOST_CHANGES: usize = 32;
 /// Longer than the longest silence, repetition or escalation.
 const DAYS_KEPT: i64 = 90;
 
+/// The same for what is over: until then it is known as the same incident when it begins again.
+const DAYS_KEPT_OVER: i64 = 30;
+
 /// The most incidents that are looked at together.
-const MOST: usize = 2_000;
+const MOST: usize = 5_000;
 
 /// How often a change is tried anew when somebody else was faster.
 const TRIES: usize = 5;
@@ -81,6 +84,10 @@ pub enum Acknowledgement {
     /// There is no such incident.
     Unknown,
 }
+
+/// How many labels of an incident are kept, and how many characters of each of its texts.
+const MOST_LABELS: usize = 60;
+const LONGEST_TEXT: usize = 500;
 
 impl Ledger {
     /// What is known of an incident.
@@ -158,8 +165,14 @@ fn sort(incident: &str) -> String {
     if incident.len() <= 500 { incident.to_owned() } else { id::of(&[incident]) }
 }
 
+/// The beginning of a text: DynamoDB takes 400 KB of an entry, and a publisher may write what it likes.
+fn bounded(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
+}
+
 fn item(environment: &str, activity: &Activity, now: Timestamp) -> Item {
-    let labels = activity.labels.iter().map(|(name, value)| (name.clone(), s(value))).collect();
+    let labels = activity.labels.iter().filter(|(name, _)| !name.is_empty()).take(MOST_LABELS);
+    let labels = labels.map(|(name, value)| (bounded(name), s(bounded(value)))).collect();
     let mut item = HashMap::from([
         ("pk", s(partition(environment))),
         ("sk", s(sort(&activity.incident))),
@@ -167,14 +180,17 @@ fn item(environment: &str, activity: &Activity, now: Timestamp) -> Item {
         ("state", s(activity.state.as_str())),
         ("revision", s(activity.revision.to_string())),
         ("severity", s(activity.severity.as_str())),
-        ("title", s(&activity.title)),
+        ("title", s(bounded(&activity.title))),
         ("labels", AttributeValue::M(labels)),
         ("since", ms(activity.since)),
         ("started", ms(activity.started)),
         ("changes", AttributeValue::L(activity.changes.iter().copied().map(ms).collect())),
         ("flapping", AttributeValue::Bool(activity.flapping)),
         ("escalated", AttributeValue::N(activity.escalated.to_string())),
-        ("expires_at", expiry(now, DAYS_KEPT)),
+        (
+            "expires_at",
+            expiry(now, if activity.state == State::Resolved { DAYS_KEPT_OVER } else { DAYS_KEPT }),
+        ),
     ]);
     if let Some(Acknowledged { by, at }) = &activity.acknowledged {
         item.insert("acknowledged_by", s(by));

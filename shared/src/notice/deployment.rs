@@ -225,22 +225,11 @@ impl Deployment {
         notice.labels.insert("service".to_owned(), self.service.clone());
         notice.labels.insert("status".to_owned(), self.status.word().to_owned());
         notice.summary = self.summary(environment);
-        let facts = [
-            ("Revision", &self.revision),
-            ("Image", &self.image),
-            ("Commit", &self.commit),
-            ("Branch", &self.branch),
-            ("Author", &self.author),
-            ("Repository", &self.repository),
-            ("Runs again", &self.back_to),
-        ];
-        for (name, value) in facts {
+        // The rest of it is shown from the deployment itself.
+        for (name, value) in [("Repository", &self.repository), ("Runs again", &self.back_to)] {
             if let Some(value) = value {
                 notice.fact(name, value);
             }
-        }
-        if let Some(health) = self.health {
-            notice.fact("Health", health.as_str());
         }
         if let Some(url) = self.workflow.as_deref().filter(|url| is_https(url)) {
             notice.links.push(Link { title: "Workflow".to_owned(), url: url.to_owned() });

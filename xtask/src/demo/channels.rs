@@ -90,9 +90,15 @@ impl Told<'_> {
 
         acknowledge(self.stand).await?;
         let due = |kind| match kind {
-            Kind::PagerDuty | Kind::GitHub => 0,
-            Kind::SlackApp => 2,
-            Kind::Slack | Kind::Teams | Kind::Text | Kind::Email | Kind::AmazonQ | Kind::Webhook => 1,
+            Kind::GitHub => 0,
+            Kind::Slack
+            | Kind::SlackApp
+            | Kind::Teams
+            | Kind::PagerDuty
+            | Kind::Text
+            | Kind::Email
+            | Kind::AmazonQ
+            | Kind::Webhook => 1,
         };
         let cells = self.got.wait_for(due).await?;
         self.row("Somebody acknowledges it", "By the signed link, on the page that it leads to.", cells);

@@ -112,7 +112,7 @@ pub(super) enum State {
 impl State {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::Acknowledged => "acknowledged",
+            Self::Acknowledged => "delivered",
             Self::Accepted => "accepted, unverified",
         }
     }

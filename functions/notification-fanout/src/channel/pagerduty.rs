@@ -36,7 +36,7 @@ const CHANGE: &str = "change";
 pub async fn send(routing_key: &str, api: &Url, out: &Outbox<'_>, telling: &Telling<'_>) -> Sent {
     let view = &telling.view;
     let notice = view.notice;
-    if notice.state != State::Info {
+    if notice.state != State::Info || notice.acknowledges() {
         let meaning = climb(out, api, "enqueue", |rung| alert(view, routing_key, rung)).await;
         if meaning != Meaning::Acknowledged {
             return meaning.into();
@@ -94,6 +94,8 @@ fn errors(reply: &Reply) -> usize {
 /// The event that triggers or resolves the incident's alert.
 pub fn alert(view: &View<'_>, routing_key: &str, rung: Rung) -> Value {
     let action = match view.notice.state {
+        // Events are acknowledged by the key alone; PagerDuty then calls nobody else, either.
+        State::Info if view.notice.acknowledges() => "acknowledge",
         State::Firing | State::Info => "trigger",
         State::Resolved => "resolve",
     };

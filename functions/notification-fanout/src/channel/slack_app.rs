@@ -5,6 +5,7 @@
 //! | the first news of an incident | `chat.postMessage` |
 //! | later news | `chat.update` of that message to the newest state, and an answer in its thread that says what is new; the end of a SEV-1 or SEV-2 is shown in the conversation, too |
 //! | a reminder, an escalation | an answer in its thread that is shown in the conversation, too, and calls whom it is to call |
+//! | that somebody has it in hand | the same; the message keeps what that somebody needs now |
 //!
 //! What is remembered of an incident: `ts` and `channel` of its message, and in `updated` the key of the delivery by
 //! which it was changed last. Slack knows no repetition of a request, so a crash can make these happen twice: a first
@@ -34,7 +35,8 @@ pub async fn send(token: &str, channel: &str, api: &Url, out: &Outbox<'_>, telli
     let Some(first) = First::remembered(telling.memory, channel) else {
         return app.post().await;
     };
-    let updates = matches!(view.occasion, Occasion::News | Occasion::Rerouted { .. });
+    let updates =
+        matches!(view.occasion, Occasion::News | Occasion::Rerouted { .. }) && !view.notice.acknowledges();
     let mut memory = None;
     if updates {
         if !first.was_updated_by(telling.key) {
@@ -59,7 +61,7 @@ fn is_loud(view: &View<'_>) -> bool {
         Occasion::Reminder | Occasion::Escalation { .. } => true,
         Occasion::News | Occasion::Rerouted { .. } => {
             let severe = matches!(view.notice.severity, Severity::Sev1 | Severity::Sev2);
-            severe && view.notice.state == State::Resolved
+            severe && view.notice.state == State::Resolved || view.notice.acknowledges()
         }
     }
 }

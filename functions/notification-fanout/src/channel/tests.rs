@@ -206,6 +206,7 @@ fn a_channel_takes_only_what_it_has_a_place_for() {
     assert_eq!(pagerduty.takes(&samples::resolution().notice), Ok(()));
     assert_eq!(pagerduty.takes(&deployment), Ok(()));
     assert_eq!(pagerduty.takes(&record), Err("takes incidents and deployments; this is neither"));
+    assert_eq!(pagerduty.takes(&samples::acknowledgement().notice), Ok(()));
 
     assert_eq!(github.takes(&deployment), Ok(()), "names of repositories have no case");
     assert_eq!(github.takes(&incident), Err("takes deployments; this is none"));

@@ -140,7 +140,13 @@ pub fn summary(group: &GroupKey, members: &[&Notice], now: Timestamp, environmen
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let title = format!("{} incidents: {} (environment {environment})", members.len(), counts.join(", "));
+    let named = |(name, value): (&String, &String)| {
+        (name != "environment" && !value.is_empty()).then(|| format!("{name} {value}"))
+    };
+    let common: Vec<_> = group.labels.iter().filter_map(named).collect();
+    let of = if common.is_empty() { String::new() } else { format!(" of {}", common.join(", ")) };
+    let (all, counts) = (members.len(), counts.join(", "));
+    let title = format!("{all} incidents{of}: {counts} (environment {environment})");
 
     let id = if group.labels.is_empty() { environment.to_owned() } else { shown(&group.labels) };
     let subject = Subject { kind: "group".to_owned(), id, arn: None };

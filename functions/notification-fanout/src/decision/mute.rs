@@ -60,8 +60,9 @@ fn silenced(
 ) -> Option<Standing> {
     let silences = world.notify.silences.iter().chain(world.silences);
     let holding = silences.filter(|silence| silence.holds(now) && silence.matches.matches(labels));
-    let Silence { until, author, reason, .. } = holding.max_by_key(|silence| silence.until)?;
-    let why = format!("silenced until {until} by {author}: {reason}");
+    let Silence { id, until, author, reason, .. } = holding.max_by_key(|silence| silence.until)?;
+    let id = if id.is_empty() { String::new() } else { format!(" (silence {id})") };
+    let why = format!("silenced until {until} by {author}: {reason}{id}");
     Some(muted(state, (*until).min(later(now, SILENCE_LOOKED_AT)), why))
 }
 

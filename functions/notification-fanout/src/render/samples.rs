@@ -83,6 +83,14 @@ pub(crate) async fn tell_with(
     Channel { name: "ops".to_owned(), kind }.send(&out, &telling).await
 }
 
+/// That somebody has the incident of [`rollback`] in hand.
+pub(crate) fn acknowledgement() -> Sample {
+    let mut sample = rollback();
+    sample.notice.becomes(State::Info);
+    sample.notice.labels.insert(shared::notice::ACKNOWLEDGED_BY.to_owned(), "ann".to_owned());
+    sample
+}
+
 /// Compares JSON with `snapshots/<channel>/<sample>.<rung>.json`; with `UPDATE_EXPECT=1` writes it there,
 /// if the folder is there.
 pub(crate) fn check_snapshot(channel: &str, sample: &str, rung: &str, json: &Value) {

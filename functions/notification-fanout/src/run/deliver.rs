@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use shared::Result;
 use shared::notice::{self, Notice, Severity};
@@ -13,6 +14,9 @@ use crate::decision::{self, Meaning, Outcome, pause};
 use crate::delivery::{self, Delivery, Entry, Remembered, State};
 use crate::render::{Occasion, View};
 use crate::{MARGIN, PATIENCE, SOON, queue};
+
+/// How many dead letters are written at once.
+const LETTERS: usize = 16;
 
 /// After so many, failures on our side do not make what failed stay away for longer.
 const STUMBLES: u32 = 4;
@@ -137,7 +141,12 @@ impl Run<'_> {
     }
 
     async fn send(&self, asked: &Asked<'_>, entry: &Entry<'_>, attempt: u32) -> Sent {
-        let link = self.link(asked.notice);
+        // Several are acknowledged each by its own key.
+        let link = match asked.together {
+            [] => self.link(asked.notice),
+            [only] => self.link(only),
+            [_, _, ..] => None,
+        };
         let view = View {
             notice: asked.notice,
             together: asked.together,
@@ -186,11 +195,11 @@ impl Run<'_> {
             ("incident", &entry.notice.incident),
             ("revision", &revision),
         ];
-        for body in asked.bodies {
-            // Several are kept each under its own name: their bodies say it.
-            let about = if asked.bodies.len() == 1 { &about[..] } else { about.split_at(2).0 };
-            queue::dead_letter(&self.clients.sqs, &self.fanout.config.dead_letters, body, about).await?;
-        }
+        // Several are kept each under its own name: their bodies say it.
+        let about = if asked.bodies.len() == 1 { &about[..] } else { about.split_at(2).0 };
+        let (sqs, dead_letters) = (&self.clients.sqs, &self.fanout.config.dead_letters);
+        let letters = asked.bodies.iter().map(|body| queue::dead_letter(sqs, dead_letters, body, about));
+        stream::iter(letters).buffer_unordered(LETTERS).try_collect::<()>().await?;
         Ok(Outcome::DeadLettered { why: why.to_owned() })
     }
 

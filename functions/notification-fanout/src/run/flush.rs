@@ -1,6 +1,7 @@
 //! Notices that waited are told together.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,6 @@ use shared::{Result, id};
 
 use super::Run;
 use super::deliver::{Asked, Handed, stumble};
-use crate::SOON;
 use crate::channel::Channel;
 use crate::decision::dedup::{Entry, Need, News, news};
 use crate::decision::group::{Flush, Member, flush, summary};
@@ -17,13 +17,18 @@ use crate::decision::route::{GroupKey, Standing};
 use crate::decision::{self, Outcome};
 use crate::delivery::{self, Remembered};
 use crate::group::{self, Group, Kept, Kind};
+use crate::queue::Record;
 use crate::render::Occasion;
+use crate::{MARGIN, SOON};
 
 /// How many members are looked up or written down at once.
 const AT_ONCE: usize = 16;
 
 /// How often a member is tried to be written down.
 const TRIES: usize = 3;
+
+/// A group is told, and each of its members written down, in one go.
+const LEAST_TIME: Duration = Duration::from_secs(8);
 
 /// When a group of more members than are told together comes again, where its members wait to be told once.
 const AT_ONCE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -69,14 +74,20 @@ struct Candidate {
 
 impl Run<'_> {
     /// Tells a group, if its time has come.
-    pub(super) async fn flush(&self, id: &str, receives: u32) -> Result<Reminded> {
+    pub(super) async fn flush(&self, id: &str, record: &Record) -> Result<Reminded> {
         let (ledger, environment) = (&self.clients.ledger, self.environment());
         let done = |why: &str| Reminded::Done { outcome: "ignored", why: why.to_owned() };
         let waits = |at, why: &str| Reminded::At { at, outcome: "waiting", why: why.to_owned() };
+        if self.invocation.left(MARGIN) < LEAST_TIME {
+            return Ok(waits(self.later(SOON), "the invocation is nearly over"));
+        }
+        // Armed before the group is written down, it may be there first.
+        let early = || waits(self.later(SOON), "its group is not there yet");
         let Some(group) = group::find(ledger, environment, id).await? else {
-            return Ok(done("nothing waits any more"));
+            return Ok(if self.is_young(record) { early() } else { done("nothing waits any more") });
         };
         match (group.in_hand, group.due) {
+            (None, None) if self.is_young(record) => return Ok(early()),
             (Some(until), _) if self.now() < until => {
                 return Ok(waits(until, "another invocation tells it"));
             }
@@ -98,7 +109,7 @@ impl Run<'_> {
                 })
             }
             Err(error) => {
-                let again = self.later(stumble(receives, &taken.id));
+                let again = self.later(stumble(record.receives, &taken.id));
                 // What counts is the error; without this the group is free again at its deadline.
                 let last = taken.last.clone();
                 let _ =

@@ -40,11 +40,20 @@ impl Run<'_> {
             Kind::Route | Kind::Waiting | Kind::Held | Kind::Flapping => destination.timing,
         };
         let group = found.unwrap_or_else(|| Group::new(group, channel, kind, labels, timing, self.now()));
-        let due = due.unwrap_or_else(|| group.due_for(self.now()));
-        if !known || group.due.is_none_or(|armed| due < armed) {
-            self.arm(&Reminder::Flush { group: group.id.clone() }, due).await?;
+        let reminder = Reminder::Flush { group: group.id.clone() };
+        let at = due.unwrap_or_else(|| group.due_for(self.now()));
+        let armed = group.due.filter(|armed| known && *armed <= at);
+        if armed.is_none() {
+            self.arm(&reminder, at).await?;
         }
         group::join(ledger, &group, notice, self.now()).await?;
+        // Somebody may have taken the group to tell it, and looked for its members just before this one was there. Only
+        // what stands written after it was is sure to have it told.
+        let group = group::find(ledger, environment, &group.id).await?.unwrap_or_else(|| group.unwritten());
+        let due = due.unwrap_or_else(|| group.due_for(self.now()));
+        if armed.is_some() && group.due.is_none_or(|told| due < told) {
+            self.arm(&reminder, due).await?;
+        }
         group::make_due(ledger, environment, &group, due, self.now()).await?;
         let entry = Entry { notice, channel, occasion: "" };
         delivery::joined(ledger, entry, held, &group.id, self.now()).await?;

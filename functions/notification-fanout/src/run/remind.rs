@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use shared::ledger::activity::Activity;
 use shared::notice::{Notice, State};
+use shared::policy::notify::Notify;
 use shared::queue::{Queue, answer};
 use shared::timer::Reminder;
 use shared::{Error, Report, Result};
@@ -20,10 +21,19 @@ use crate::decision::route::Standing;
 use crate::delivery;
 use crate::queue::Record;
 use crate::render::Occasion;
-use crate::{MARGIN, SOON};
+use crate::{MARGIN, PATIENCE, SOON};
 
 /// A message is kept for 14 days at most; one that waits on is sent anew before.
 const MESSAGE_LASTS: SignedDuration = SignedDuration::from_hours(10 * 24);
+
+/// So young, a reminder may be there before what it reminds of.
+const YOUNG: SignedDuration = SignedDuration::from_secs(45);
+
+/// How long until it is looked whether somebody has mended the policy.
+const POLICY_MENDED: Duration = Duration::from_mins(1);
+
+/// A message that was received so often is sent anew, before the queue gives it up: see `maxReceiveCount`.
+const RECEIVED_OFTEN: u32 = 500;
 
 /// Less time than this is not worth beginning with.
 const LEAST_TIME: Duration = Duration::from_secs(2);
@@ -83,13 +93,14 @@ impl Run<'_> {
         }
         let reminder = Reminder::read(&record.body).map_err(Error::Malformed)?;
         let answer = match &reminder {
-            Reminder::Flush { group } => self.flush(group, record.receives).await?,
+            Reminder::Flush { group } => self.flush(group, record).await?,
             Reminder::Escalate { incident } => self.escalate(incident, record).await?,
             Reminder::Repeat { incident, channel } => self.repeat(incident, channel, record).await?,
         };
         match answer {
             Reminded::At { at, outcome, why }
-                if record.sent.is_some_and(|sent| self.now().duration_since(sent) > MESSAGE_LASTS) =>
+                if record.receives > RECEIVED_OFTEN
+                    || record.sent.is_some_and(|sent| self.now().duration_since(sent) > MESSAGE_LASTS) =>
             {
                 self.arm(&reminder, at).await?;
                 Ok(Reminded::Done { outcome, why })
@@ -107,6 +118,11 @@ impl Run<'_> {
         let activity = &known.activity;
         let (number, who, channels, mentions, after, next) =
             match step(self.notify(), Some(activity), self.now()) {
+                Step::Over { .. } if self.lacks_policy() => return Ok(self.waits_for_policy()),
+                // Armed before the incident was written down, it may find what was before.
+                Step::Over { why } if self.is_young(record) => {
+                    return Ok(again(self.later(PATIENCE), "waiting", why));
+                }
                 Step::Over { why } => return Ok(done(why)),
                 Step::Wait { until } => return Ok(again(until, "waiting", "the next step is not due yet")),
                 Step::Call { number, who, channels, mentions, after, next } => {
@@ -182,6 +198,9 @@ impl Run<'_> {
         let routed = self.route(&notice, Some(activity));
         let found = routed.destinations.iter().find(|there| there.channel == channel.name);
         let Some((destination, repeat)) = found.and_then(|there| Some((there, there.timing.repeat?))) else {
+            if self.lacks_policy() {
+                return Ok(self.waits_for_policy());
+            }
             return Ok(done("no route repeats it on this channel"));
         };
         let remembered = delivery::told(ledger, incident, &channel.name).await?;
@@ -292,6 +311,20 @@ impl Run<'_> {
         notice.source = label("source");
         notice.labels.clone_from(&activity.labels);
         Ok(notice)
+    }
+
+    /// Whether nobody knows what the owners have decided: what they want to be reminded of then waits until somebody does.
+    fn lacks_policy(&self) -> bool {
+        self.rules.problem.is_some() && *self.notify() == Notify::default()
+    }
+
+    fn waits_for_policy(&self) -> Reminded {
+        again(self.later(POLICY_MENDED), "waiting", "the policy cannot be read")
+    }
+
+    /// Whether it was sent so lately that what it is about may not be written down yet.
+    pub(super) fn is_young(&self, record: &Record) -> bool {
+        record.sent.is_some_and(|sent| self.now().duration_since(sent) < YOUNG)
     }
 
     /// A reminder is armed before the incident is written down; where that never came, nothing is to be reminded of.

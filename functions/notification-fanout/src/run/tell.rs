@@ -16,7 +16,7 @@ use crate::decision::escalate::{Step, step};
 use crate::decision::flapping;
 use crate::decision::{Facts, Outcome, Settlement, Verdict, decide, settle};
 use crate::delivery::{self, Remembered, Seen};
-use crate::group::Kind;
+use crate::group::{self, Kind};
 use crate::message::{self, Work};
 use crate::queue::{self, Record};
 use crate::render::Occasion;
@@ -48,6 +48,16 @@ pub(crate) struct Done<'a> {
     pub(crate) stumbled: usize,
     /// Channels that the policy names and the secret lacks.
     pub(crate) unknown: Vec<String>,
+}
+
+/// Whether a channel has heard the beginning of what is over.
+enum Beginning {
+    /// It has not, and will not.
+    Never,
+    /// It is being told, until then at the latest.
+    InHand(Timestamp),
+    /// Whoever was to tell it died over it.
+    Perhaps,
 }
 
 /// What is known of a notice before it is told anywhere.
@@ -193,7 +203,12 @@ impl Run<'_> {
             let Some(next) = flapping::follow(before, notice, &self.notify().flapping, self.now()) else {
                 return Ok((known.map(|known| known.activity), false));
             };
-            let goes_on = |activity| !matches!(step(self.notify(), activity, self.now()), Step::Over { .. });
+            // Where nobody knows the policy, the reminder waits until somebody does.
+            let goes_on = |activity: Option<&Activity>| {
+                !matches!(step(self.notify(), activity, self.now()), Step::Over { .. })
+                    || self.rules.problem.is_some()
+                        && activity.is_some_and(|activity| activity.state == State::Firing)
+            };
             let begins = before.is_none_or(|before| before.started != next.started || !goes_on(Some(before)));
             if begins && goes_on(Some(&next)) {
                 delivery::keep(ledger, notice, self.now()).await?;
@@ -258,7 +273,11 @@ impl Run<'_> {
                 return Ok(Outcome::Joined { group, due: None, why });
             }
             Verdict::Overtaken => return Ok(Outcome::Overtaken),
-            Verdict::Unheard => return Ok(Outcome::Unheard),
+            Verdict::Unheard => match self.beginning(notice, channel).await? {
+                Beginning::Never => return Ok(Outcome::Unheard),
+                Beginning::InHand(until) => return waits(until, "its beginning is being told"),
+                Beginning::Perhaps => {}
+            },
             Verdict::Unwanted => {
                 self.is_known(notice, channel, remembered).await?;
                 return Ok(Outcome::NotTold { why: "it is not told that something is over".to_owned() });
@@ -314,6 +333,31 @@ impl Run<'_> {
             }
             Handed::NotBefore(until) => waits(until, "it is not the channel's turn"),
         }
+    }
+
+    /// Whether the channel may have heard the beginning of what it has no word of. While that is sent, the ledger does not
+    /// say so yet; and of a process that died over it nobody knows whether it came so far.
+    async fn beginning(&self, notice: &Notice, channel: &Channel) -> Result<Beginning> {
+        let ledger = &self.clients.ledger;
+        let mut beginning = Beginning::Never;
+        for state in delivery::before(ledger, notice, &channel.name).await? {
+            let in_hand = match state {
+                delivery::State::InFlight { deadline, .. } => Some(deadline),
+                delivery::State::Joined { group } => {
+                    group::find(ledger, self.environment(), &group).await?.and_then(|group| group.in_hand)
+                }
+                delivery::State::Pending { .. }
+                | delivery::State::Acknowledged
+                | delivery::State::AcceptedUnverified
+                | delivery::State::Failed { .. } => None,
+            };
+            match in_hand {
+                Some(until) if self.now() < until => return Ok(Beginning::InHand(until)),
+                Some(_) => beginning = Beginning::Perhaps,
+                None => {}
+            }
+        }
+        Ok(beginning)
     }
 
     /// Writes down that the channel needs to hear no more of this state.

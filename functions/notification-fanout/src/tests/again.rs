@@ -196,6 +196,32 @@ async fn a_channel_that_cannot_be_told_holds_up_no_later_step() {
 }
 
 #[tokio::test]
+async fn a_policy_is_tried_before_it_is_in_place_and_silences_are_listed() {
+    let receiver = Receiver::start(ok).await;
+    let stage = Stage::at(&receiver);
+    let explain = |policy: &str| json!({"explain": {"severity": "sev3", "policy": policy}});
+    let tried = stage.handle(&explain("notify: {route: {channels: [audit, pager]}}")).await.unwrap();
+    let answer = tried.answer();
+    let would = |name: &str| {
+        let channels = answer["channels"].as_array().unwrap();
+        channels.iter().find(|channel| channel["channel"] == name).unwrap()["would"].clone()
+    };
+    assert_eq!((would("audit"), would("ops")), (json!("tell"), json!("not_routed")));
+    assert_eq!(answer["unknown"], json!(["pager"]));
+    let refused = stage.handle(&explain("notify: {rout: {}}")).await.unwrap_err().chain();
+    assert!(refused.contains("in the request") && refused.contains("rout"), "{refused}");
+
+    let until = (stage.now + jiff::SignedDuration::from_mins(10)).to_string();
+    let silence = json!({"silence": {"match": {"source": "rds"}, "until": until, "author": "ann", "reason": "it moves"}});
+    let made = stage.handle(&silence).await.unwrap().answer()["silence"]["id"].clone();
+    stage.fanout.rules.replace(None);
+    let listed = stage.handle(&json!({"silences": {}})).await.unwrap();
+    assert_eq!(listed.answer()["by_hand"][0]["id"], made);
+    let why = stage.handle(&json!({"explain": {"source": "rds"}})).await.unwrap();
+    assert!(why.answer()["channels"][0]["why"].as_str().unwrap().contains(made.as_str().unwrap()));
+}
+
+#[tokio::test]
 async fn a_dry_run_knows_what_a_channel_has_no_use_for() {
     let receiver = Receiver::start(ok).await;
     let secret = json!({"channels": [

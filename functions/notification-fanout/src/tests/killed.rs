@@ -94,7 +94,7 @@ async fn a_delivery_that_dies_anywhere_arrives_and_is_never_recorded_unsent() {
         let mut after = stage.another();
         after.request = "r-2".to_owned();
         after.later(LATER);
-        after.handle(&event).await.unwrap();
+        let _ = after.handle(&event).await.unwrap();
         assert_eq!(open(&after), Vec::<String>::new(), "after {death:?}");
         for ((channel, path), states) in PATHS.into_iter().zip(&at_death) {
             match receiver.got(path).len() {
@@ -116,7 +116,7 @@ async fn group_dies(death: Death, of_reminder: bool) -> bool {
     let notices: Vec<_> = (0..8).map(|n| notice(&stage, &format!("k-{n}"), "firing", "sev2", 0)).collect();
     let event = batch(&notices);
     let ended = if of_reminder {
-        stage.handle(&event).await.unwrap();
+        let _ = stage.handle(&event).await.unwrap();
         stage.later(5);
         let body = stage.world.lock().unwrap().reminders[0].0.clone();
         let reminder = json!({"Records": [{
@@ -132,7 +132,7 @@ async fn group_dies(death: Death, of_reminder: bool) -> bool {
     let mut after = stage.another();
     after.request = "r-2".to_owned();
     after.later(LATER);
-    after.handle(&event).await.unwrap();
+    let _ = after.handle(&event).await.unwrap();
     for _ in 0..3 {
         after.later(LATER);
         after.remind().await;

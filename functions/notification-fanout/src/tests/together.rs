@@ -114,7 +114,7 @@ async fn a_group_is_told_after_its_wait_and_again_when_something_is_new() {
     stage.later(31);
     stage.remind().await;
     assert_eq!(receiver.got("/slack/hunter2").len(), 1);
-    assert!(receiver.got("/slack/hunter2")[0].body.contains("3 incidents: 3 firing"));
+    assert!(receiver.got("/slack/hunter2")[0].body.contains("3 incidents of source cloudwatch: 3 firing"));
 
     let more = [notice(&stage, "g-3", "firing", "sev3", 0), notice(&stage, "g-0", "resolved", "sev3", 1)];
     stage.tell(&more).await;
@@ -125,7 +125,11 @@ async fn a_group_is_told_after_its_wait_and_again_when_something_is_new() {
     stage.remind().await;
     let slack = receiver.got("/slack/hunter2");
     assert_eq!(slack.len(), 2);
-    assert!(slack[1].body.contains("4 incidents: 3 firing, 1 resolved"), "{}", slack[1].body);
+    assert!(
+        slack[1].body.contains("4 incidents of source cloudwatch: 3 firing, 1 resolved"),
+        "{}",
+        slack[1].body
+    );
 }
 
 #[tokio::test]
@@ -192,7 +196,7 @@ async fn a_source_that_storms_is_told_together_but_the_worst_goes_at_once() {
     stage.remind().await;
     let slack = receiver.got("/slack/hunter2");
     assert_eq!(slack.len(), 5);
-    assert!(slack[4].body.contains("5 incidents: 5 firing"));
+    assert!(slack[4].body.contains("5 incidents of source cloudwatch: 5 firing"));
 }
 
 #[tokio::test]
@@ -233,7 +237,7 @@ async fn what_stormed_and_is_over_is_not_told_as_if_it_went_on() {
     stage.tell(&first).await;
     stage.later(61);
     stage.remind().await;
-    assert!(receiver.got("/slack/hunter2")[2].body.contains("2 incidents: 2 firing"));
+    assert!(receiver.got("/slack/hunter2")[2].body.contains("2 incidents of source cloudwatch: 2 firing"));
     // By now the source is calm enough for its end to be told by itself.
     stage.later(300);
     stage.tell(&[notice(&stage, "o-3", "resolved", "sev3", 0)]).await;

@@ -33,6 +33,8 @@ pub(super) struct World {
     /// What becomes of the nth write to the table.
     pub(super) fate: Option<fn(usize) -> Fate>,
     writes: usize,
+    /// What somebody else does to the table just before a write.
+    pub(super) meanwhile: Option<fn(&mut BTreeMap<(String, String), Item>, &Item)>,
     /// The last call that the process lives to make.
     pub(super) last_call: Option<usize>,
     pub(super) calls: usize,
@@ -41,6 +43,7 @@ pub(super) struct World {
     pub(super) dead: Vec<(String, String, String)>,
     /// Body and delay of each.
     pub(super) reminders: Vec<(String, i32)>,
+    pub(super) policy: String,
 }
 
 /// What becomes of a write.
@@ -79,6 +82,9 @@ impl World {
         }
         if self.denied.is_some_and(|denied| denied(input.item().unwrap())) {
             return refusal(400, "AccessDeniedException");
+        }
+        if let Some(meanwhile) = self.meanwhile {
+            meanwhile(&mut self.table, input.item().unwrap());
         }
         let fate = self.fate.map_or(Fate::Done, |fate| fate(self.writes));
         self.writes += 1;
@@ -171,8 +177,8 @@ impl Stage {
     pub(super) fn new(http: Http, secret: &str, policy: &str) -> Self {
         let world = Arc::new(Mutex::new(World::default()));
         let of = |world: &Arc<Mutex<World>>| Arc::clone(world);
-        let (w1, w2, w3, w4, w5, w6) =
-            (of(&world), of(&world), of(&world), of(&world), of(&world), of(&world));
+        let (w1, w2, w3, w4) = (of(&world), of(&world), of(&world), of(&world));
+        let (w5, w6, w7) = (of(&world), of(&world), of(&world));
         let put = mock!(aws_sdk_dynamodb::Client::put_item)
             .then_compute_response(move |input| w1.lock().unwrap().put(input));
         let query = mock!(aws_sdk_dynamodb::Client::query)
@@ -222,9 +228,10 @@ impl Stage {
                 GetSecretValueOutput::builder().secret_string(text).build()
             });
         let policy = if policy.is_empty() { "{}".to_owned() } else { policy.to_owned() };
+        world.lock().unwrap().policy = policy;
         let get_parameter = mock!(aws_sdk_ssm::Client::get_parameter).then_output(move || {
-            let parameter =
-                Parameter::builder().r#type(ParameterType::String).value(policy.clone()).version(3);
+            let policy = w7.lock().unwrap().policy.clone();
+            let parameter = Parameter::builder().r#type(ParameterType::String).value(policy).version(3);
             GetParameterOutput::builder().parameter(parameter.build()).build()
         });
         let clients = Clients {
@@ -262,6 +269,12 @@ impl Stage {
     /// With a Slack channel `ops` and a webhook channel `audit` at the receiver.
     pub(super) fn at(receiver: &Receiver) -> Self {
         Self::with(receiver, "")
+    }
+
+    /// Has a policy in place from now on that nobody has read yet.
+    pub(super) fn policy(&self, policy: &str) {
+        policy.clone_into(&mut self.world.lock().unwrap().policy);
+        self.fanout.rules.replace(None);
     }
 
     /// The same, with a policy.

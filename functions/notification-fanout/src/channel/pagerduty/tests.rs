@@ -54,6 +54,14 @@ fn an_end_and_a_return_bear_the_key_of_the_beginning() {
 }
 
 #[test]
+fn who_has_it_in_hand_acknowledges_the_alert() {
+    let event = alert(&samples::acknowledgement().view(), KEY, Rung::Rich);
+    check(ALERTS, &event);
+    assert_eq!(event["event_action"], "acknowledge");
+    assert_eq!(event["dedup_key"], dedup_key(&samples::rollback().notice));
+}
+
+#[test]
 fn values_under_the_same_name_are_all_kept() {
     let mut sample = samples::rollback();
     sample.notice.facts = vec![sample.notice.facts[0].clone(), sample.notice.facts[0].clone()];

@@ -217,8 +217,9 @@ fn rich(page: &Page<'_>, called: &str) -> Message {
     if !summary.is_blank() {
         blocks.push(section(summary.fit(LONGEST_SUMMARY)));
     }
+    blocks.extend(acknowledge(page).map(section));
     blocks.extend(lists(&page.sections).map(section));
-    let mut after: Vec<_> = links(&page.links).into_iter().chain(acknowledge(page)).map(section).collect();
+    let mut after: Vec<_> = links(&page.links).into_iter().map(section).collect();
     after.push(Block::Context { elements: [Mrkdwn { text: Text::of(&page.footer).fit(LONGEST_FOOTER) }] });
     let attachment = Attachment {
         color: colour(page.tone),

@@ -81,6 +81,14 @@ async fn later_news_change_the_first_message_and_are_told_in_its_thread() {
 }
 
 #[tokio::test]
+async fn who_has_it_in_hand_is_told_in_the_thread_and_the_message_stays() {
+    let (sent, posted, updated) = told(|_, _| done(), &samples::acknowledgement(), &remembered()).await;
+    assert_eq!(sent, Sent { meaning: Meaning::Acknowledged, memory: None });
+    assert_eq!((posted.len(), updated.len()), (1, 0));
+    assert_eq!((&posted[0]["thread_ts"], &posted[0]["reply_broadcast"]), (&json!("1.5"), &json!(true)));
+}
+
+#[tokio::test]
 async fn reminders_and_escalations_are_shown_in_the_conversation_too() {
     for sample in [samples::reminder(), samples::escalation()] {
         let (sent, posted, updated) = told(|_, _| done(), &sample, &remembered()).await;

@@ -120,7 +120,7 @@ fn several_hundred_told_together_are_listed_until_there_is_no_room() {
     let mut sample = samples::together();
     sample.together = (0..700).map(samples::member).collect();
     let message = check(&sample, Rung::Rich);
-    let list = section(&message, 2);
+    let list = section(&message, 3);
     assert!(list.starts_with("*Told together*\n• SEV-2: alarm 0 is in ALARM · prod-service-0\n"), "{list}");
     let shown = list.lines().count() - 2;
     assert!(shown > 40 && list.ends_with(&format!("\n• {} more omitted", 700 - shown)), "{list}");
@@ -139,14 +139,14 @@ fn a_message_says_what_happened_what_was_done_and_what_is_left() {
     assert_eq!(message["blocks"][1]["fields"][0]["text"], "*Severity*\nSEV-1");
     assert!(section(&message, 2).starts_with("The alarm web-5xx fired 4 minutes after"));
     let did = "*What Watchkeeper did*\n• Called UpdateService on prod/web with web:41.";
-    assert_eq!(section(&message, 3), did);
-    assert!(section(&message, 4).starts_with("*What is left to do*\n• Mend web:42"));
-    assert_eq!(message["blocks"][5]["fields"][0]["text"], "*From*\nweb:42");
+    assert_eq!(section(&message, 3), format!("*<{}|Acknowledge>*", ACKNOWLEDGE.replace('&', "&amp;")));
+    assert_eq!(section(&message, 4), did);
+    assert!(section(&message, 5).starts_with("*What is left to do*\n• Mend web:42"));
+    assert_eq!(message["blocks"][6]["fields"][0]["text"], "*From*\nweb:42");
     assert_eq!(
-        section(&message, 6),
+        section(&message, 7),
         "*Where to look*\n• <https://console.invalid/?a=1&amp;b=2|Service / &lt;web&gt;>\n• Bad: javascript:alert(1)"
     );
-    assert_eq!(section(&message, 7), format!("*<{}|Acknowledge>*", ACKNOWLEDGE.replace('&', "&amp;")));
     assert_eq!(message["attachments"][0]["text"], "*SEV-1* firing");
     assert_eq!(message["unfurl_links"], false);
 }
