@@ -1,5 +1,6 @@
 //! What is asked by hand, or by the schedule: `{"explain": {…a notice…}}` says which channels would get it and why,
-//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, and `{"heartbeat": {}}` tries whether people could be told now.
+//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, and `{"heartbeat": {}}` tries whether
+//! people could be told now.
 
 use std::rc::Rc;
 

@@ -19,7 +19,7 @@ use crate::delivery::{self, Remembered};
 use crate::group::{self, Group, Kept, Kind};
 use crate::queue::Record;
 use crate::render::Occasion;
-use crate::{MARGIN, SOON};
+use crate::{MARGIN, PATIENCE, SOON};
 
 /// How many members are looked up or written down at once.
 const AT_ONCE: usize = 16;
@@ -82,7 +82,8 @@ impl Run<'_> {
             return Ok(waits(self.later(SOON), "the invocation is nearly over"));
         }
         // Armed before the group is written down, it may be there first.
-        let early = || waits(self.later(SOON), "its group is not there yet");
+        let pause = if record.receives <= 1 { SOON } else { PATIENCE };
+        let early = || waits(self.later(pause), "its group is not there yet");
         let Some(group) = group::find(ledger, environment, id).await? else {
             return Ok(if self.is_young(record) { early() } else { done("nothing waits any more") });
         };

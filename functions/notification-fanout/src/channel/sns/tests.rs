@@ -68,6 +68,12 @@ async fn a_topic_gets_a_subject_a_message_and_what_filters_match() {
     assert_eq!(input.topic_arn(), Some(TOPIC));
     assert_eq!(input.subject(), Some("[prod] SEV-1: web is rolled back to web:41"));
     assert_eq!((input.message_group_id(), input.message_deduplication_id()), (None, None));
+    assert_eq!(input.message_structure(), Some("json"));
+    let by_protocol: serde_json::Value = serde_json::from_str(input.message().unwrap()).unwrap();
+    assert_eq!(by_protocol["default"], message(&samples::rollback().view()));
+    let sms = by_protocol["sms"].as_str().unwrap();
+    assert!(sms.starts_with("[prod] SEV-1: web is rolled back to web:41\nAcknowledge: https://"), "{sms}");
+    assert!(sms.is_ascii() && sms.len() <= 1_600);
     let attributes = input.message_attributes().unwrap();
     let value = |name: &str| attributes[name].string_value().unwrap();
     assert_eq!((value("state"), value("severity"), value("environment")), ("firing", "sev1", "prod"));
@@ -121,6 +127,8 @@ proptest! {
             .iter()
             .map(|(name, value)| name.len() + "String".len() + value.string_value().unwrap().len())
             .sum();
-        prop_assert!(message.len() <= LARGEST && message.len() + attributes <= 262_144);
+        prop_assert!(message.len() <= LARGEST);
+        let message = by_protocol(&sample.view());
+        prop_assert!(message.len() + attributes <= 262_144, "{}", message.len());
     }
 }
