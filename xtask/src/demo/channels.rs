@@ -171,10 +171,6 @@ impl Told<'_> {
 async fn acknowledge(stand: &Stand) -> anyhow::Result<()> {
     let messages = stand.deployment.receiver.requests("/channels/slack");
     let message = messages.first().map(|request| request.json().to_string()).unwrap_or_default();
-    eprintln!(
-        "DBG {:?}",
-        stand.deployment.reports(FANOUT_LOG).await?.last().map(|r| r["record"]["links"].to_string())
-    );
     let link = vendors::acknowledge_link(&message).context("Slack got no link to acknowledge")?;
     let path = vendors::local_path(&link).context("the link does not lead to a function's URL")?;
     let (status, page) = stand.deployment.ask("GET", &path, "").await?;

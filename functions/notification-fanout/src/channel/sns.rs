@@ -90,12 +90,12 @@ pub fn by_protocol(view: &View<'_>) -> String {
 
 /// What a telephone shows, in ASCII: other characters would double the parts that it is sent in.
 fn text_message(view: &View<'_>) -> String {
-    let line = subject(view.notice);
+    let headline = subject(view.notice);
     let link =
         view.acknowledge.filter(|link| view.notice.state == State::Firing && link.len() <= LONGEST_SMS_LINK);
     match link {
-        Some(link) => format!("{line}\nAcknowledge: {link}"),
-        None => line,
+        Some(link) => format!("{headline}\nAcknowledge: {link}"),
+        None => headline,
     }
 }
 

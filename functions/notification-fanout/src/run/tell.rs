@@ -15,7 +15,7 @@ use crate::channel::Channel;
 use crate::decision::escalate::{Step, step};
 use crate::decision::flapping;
 use crate::decision::{Facts, Outcome, Settlement, Verdict, decide, settle};
-use crate::delivery::{self, Remembered, Seen};
+use crate::delivery::{self, Delivery, Remembered, Seen};
 use crate::group::{self, Kind};
 use crate::message::{self, Work};
 use crate::queue::{self, Record};
@@ -262,11 +262,7 @@ impl Run<'_> {
                 return self.join(notice, destination, held, kind, due, why).await;
             }
             Verdict::AlreadyDelivered => {
-                let known = remembered.told.as_ref().is_some_and(|told| told.revision >= notice.revision);
-                if held.is_some_and(|held| held.state.delivered()) && !known && notice.state != State::Info {
-                    self.is_known(notice, channel, remembered).await?;
-                }
-                return Ok(Outcome::AlreadyDelivered);
+                return self.was_delivered(notice, channel, held, remembered).await;
             }
             Verdict::Joined { group } => {
                 let why = "it waits with others already".to_owned();
@@ -333,6 +329,21 @@ impl Run<'_> {
             }
             Handed::NotBefore(until) => waits(until, "it is not the channel's turn"),
         }
+    }
+
+    /// What is written down as delivered is remembered as told, too, where that failed.
+    async fn was_delivered(
+        &self,
+        notice: &Notice,
+        channel: &Channel,
+        held: Option<&Delivery>,
+        remembered: &Remembered,
+    ) -> Result<Outcome> {
+        let known = remembered.told.as_ref().is_some_and(|told| told.revision >= notice.revision);
+        if held.is_some_and(|held| held.state.delivered()) && !known && notice.state != State::Info {
+            self.is_known(notice, channel, remembered).await?;
+        }
+        Ok(Outcome::AlreadyDelivered)
     }
 
     /// Whether the channel may have heard the beginning of what it has no word of. While that is sent, the ledger does not

@@ -43,12 +43,13 @@ async fn what_joins_a_group_that_is_just_taken_is_told_the_next_time() {
         }
     });
     stage.tell(&[notice(&stage, "j-1", "firing", "sev3", 0)]).await;
-    let mut world = stage.world.lock().unwrap();
-    world.meanwhile = None;
-    let group = world.table.iter().find(|((pk, _), _)| pk == "groups#prod").unwrap().1;
-    assert!(group.contains_key("due") && get_n(group, "version") == Some(100), "{group:?}");
-    assert_eq!(world.reminders.len(), 2, "another reminder is armed");
-    drop(world);
+    {
+        let mut world = stage.world.lock().unwrap();
+        world.meanwhile = None;
+        let group = world.table.iter().find(|((pk, _), _)| pk == "groups#prod").unwrap().1;
+        assert!(group.contains_key("due") && get_n(group, "version") == Some(100), "{group:?}");
+        assert_eq!(world.reminders.len(), 2, "another reminder is armed");
+    }
     stage.later(31);
     stage.remind().await;
     assert!(receiver.got("/slack/hunter2")[0].body.contains("2 incidents of source cloudwatch"));

@@ -25,9 +25,9 @@ const VISIBILITY: i64 = 180;
 /// All of it must be told within this time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
 
-/// A number below 1,000 for the nth time that something happens (SplitMix64).
+/// A number below 1,000 for the nth time that something happens (`SplitMix64`).
 fn dice(what: u64, nth: usize) -> u64 {
-    let begin = 20_261_126 ^ (what << 32) ^ u64::try_from(nth).unwrap();
+    let begin = 0x0135_2906 ^ (what << 32) ^ u64::try_from(nth).unwrap();
     let mixed = begin.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -94,8 +94,8 @@ async fn hand(stage: &Stage, mut batch: Vec<Message>) -> Vec<Message> {
     batch
 }
 
-/// The queues, until nothing is in them, as Lambda's pollers empty them. Answers with the number of invocations.
-async fn work(mut stage: Stage, mut queue: Vec<Message>) -> usize {
+/// The queues, until nothing is in them, as Lambda's pollers empty them.
+async fn work(mut stage: Stage, mut queue: Vec<Message>) {
     let end = stage.now + PATIENCE;
     let mut instances: Vec<Stage> = (0..INSTANCES).map(|_| stage.another()).collect();
     let mut invocations = 0;
@@ -105,7 +105,7 @@ async fn work(mut stage: Stage, mut queue: Vec<Message>) -> usize {
             let id = format!("reminder-{invocations}-{}", queue.len());
             queue.push(Message { id, queue: "reminders_queue_url", body, visible, receives: 0 });
         }
-        let Some(next) = queue.iter().map(|message| message.visible).min() else { return invocations };
+        let Some(next) = queue.iter().map(|message| message.visible).min() else { return };
         stage.now = stage.now.max(next);
         assert!(stage.now < end, "{} messages come again and again: {}", queue.len(), queue[0].body);
         queue.sort_by_key(|message| (message.visible > stage.now, message.queue));
@@ -146,7 +146,7 @@ async fn of_1000_notices_none_is_lost_and_what_is_repeated_has_its_key() {
     let queue = incidents.iter().zip(["sev1", "sev2", "sev3"].iter().cycle()).map(message).collect();
     let world = std::sync::Arc::clone(&stage.world);
     world.lock().unwrap().fate = Some(ledger);
-    let invocations = work(stage, queue).await;
+    work(stage, queue).await;
 
     // Machines: each incident, always under its one key.
     let machine = receiver.got("/audit/hunter2");
@@ -167,17 +167,13 @@ async fn of_1000_notices_none_is_lost_and_what_is_repeated_has_its_key() {
         };
         let taken = got.iter().enumerate().filter(took).map(|(_, got)| &got.body);
         let dead = world.dead.iter().filter(|(of, ..)| of == channel).map(|(.., body)| body);
-        let texts: Vec<_> = taken.chain(dead.clone()).collect();
+        let texts: Vec<_> = taken.chain(dead).collect();
         let told = |incident: &&String| {
             let told = (format!("delivery#{incident}"), format!("told#{channel}"));
             world.table.contains_key(&told) || texts.iter().any(|text| text.contains(incident.as_str()))
         };
         let lost: Vec<_> = incidents.iter().filter(|incident| !told(incident)).collect();
-        eprintln!(
-            "{channel}: {} requests, {} dead letters, {invocations} invocations",
-            got.len(),
-            dead.count()
-        );
+        assert!(channel == "audit" || got.len() < 60, "people were told {} times", got.len());
         assert!(lost.is_empty(), "{} are lost on {channel}: {lost:?}", lost.len());
     }
 }

@@ -24,17 +24,20 @@ use shared::{Report, Result};
 use crate::receiver::Receiver;
 use crate::{Clients, Config, Fanout, Http, OnceCell, Timestamp, decision};
 
+/// Entries by partition key and sort key.
+pub(super) type Table = BTreeMap<(String, String), Item>;
+
 /// What AWS holds and was asked for.
 #[derive(Default)]
 pub(super) struct World {
-    pub(super) table: BTreeMap<(String, String), Item>,
+    pub(super) table: Table,
     /// Which writes to the table it denies.
     pub(super) denied: Option<fn(&Item) -> bool>,
     /// What becomes of the nth write to the table.
     pub(super) fate: Option<fn(usize) -> Fate>,
     writes: usize,
     /// What somebody else does to the table just before a write.
-    pub(super) meanwhile: Option<fn(&mut BTreeMap<(String, String), Item>, &Item)>,
+    pub(super) meanwhile: Option<fn(&mut Table, &Item)>,
     /// The last call that the process lives to make.
     pub(super) last_call: Option<usize>,
     pub(super) calls: usize,
@@ -68,7 +71,7 @@ impl World {
     /// done, and what it is answered does not matter, because it is dropped before it waits again.
     fn reached(&mut self) -> bool {
         self.calls += 1;
-        !self.last_call.is_some_and(|last| last < self.calls)
+        self.last_call.is_none_or(|last| self.calls <= last)
     }
 
     /// Whether the process lived for shorter than its calls.
