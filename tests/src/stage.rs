@@ -56,7 +56,7 @@ fn channels(receiver: &str) -> Value {
 }
 
 /// Many tests at once tell more than people would bear: here each of them is to be heard at once and by itself.
-const POLICY: &str = "\
+pub(crate) const POLICY: &str = "\
 notify:
   storm: {count: 1000, within: 1m}
   channels:

@@ -13,8 +13,9 @@ use crate::stage::{PATIENCE, Stage, Test};
 /// Where the channels of the stage listen.
 const PATHS: [&str; 4] = ["/slack", "/audit", "/busy", "/strict"];
 
-/// The least time in which the function begins a delivery, so that what a dead process has in hand is soon free.
-const SHORT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Little more than the least time in which the function begins a delivery, so that what a dead process has in hand is soon
+/// free, and a slow machine still answers within it.
+const SHORT: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// How many processes are killed at once.
 const AT_ONCE: usize = 4;

@@ -15,7 +15,7 @@ use shared::ledger::redeploy::Standing;
 use super::scene::Named;
 use super::secrets::{Secret, VALUE};
 use crate::rig::{fact, put_policy};
-use crate::stage::Stage;
+use crate::stage::{POLICY, Stage};
 use crate::world::notices;
 
 pub(super) const TESTS: [Named; 3] = [
@@ -57,9 +57,9 @@ async fn deployed_at(stage: &Stage, name: &str) -> anyhow::Result<Timestamp> {
 
 /// Nobody waits for a minute here until other secrets have changed, too.
 async fn hurried<T>(stage: &Stage, test: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    put_policy(stage, "dev", "redeploy: {settle: 1s}").await?;
+    put_policy(stage, "dev", &format!("{POLICY}redeploy: {{settle: 1s}}")).await?;
     let result = test.await;
-    stage.ssm.delete_parameter().name(shared::policy::parameter("dev")).send().await?;
+    put_policy(stage, "dev", POLICY).await?;
     result
 }
 

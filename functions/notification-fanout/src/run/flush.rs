@@ -19,7 +19,7 @@ use crate::delivery::{self, Remembered};
 use crate::group::{self, Group, Kept, Kind};
 use crate::queue::Record;
 use crate::render::Occasion;
-use crate::{MARGIN, PATIENCE, SOON};
+use crate::{MARGIN, SOON};
 
 /// How many members are looked up or written down at once.
 const AT_ONCE: usize = 16;
@@ -27,8 +27,8 @@ const AT_ONCE: usize = 16;
 /// How often a member is tried to be written down.
 const TRIES: usize = 3;
 
-/// A group is told, and each of its members written down, in one go.
-const LEAST_TIME: Duration = Duration::from_secs(8);
+/// A group is told, and each of its members written down, in one go: for each that takes this long, at the most.
+const EACH: Duration = Duration::from_millis(8);
 
 /// When a group of more members than are told together comes again, where its members wait to be told once.
 const AT_ONCE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -78,12 +78,8 @@ impl Run<'_> {
         let (ledger, environment) = (&self.clients.ledger, self.environment());
         let done = |why: &str| Reminded::Done { outcome: "ignored", why: why.to_owned() };
         let waits = |at, why: &str| Reminded::At { at, outcome: "waiting", why: why.to_owned() };
-        if self.invocation.left(MARGIN) < LEAST_TIME {
-            return Ok(waits(self.later(SOON), "the invocation is nearly over"));
-        }
         // Armed before the group is written down, it may be there first.
-        let pause = if record.receives <= 1 { SOON } else { PATIENCE };
-        let early = || waits(self.later(pause), "its group is not there yet");
+        let early = || waits(self.later(stumble(record.receives, id)), "its group is not there yet");
         let Some(group) = group::find(ledger, environment, id).await? else {
             return Ok(if self.is_young(record) { early() } else { done("nothing waits any more") });
         };
@@ -122,6 +118,11 @@ impl Run<'_> {
 
     async fn tell_group(&self, group: &Group) -> Result<Told> {
         let (members, more) = group::members(&self.clients.ledger, group).await?;
+        let count = members.len();
+        if self.invocation.left(MARGIN) < EACH * u32::try_from(count).unwrap_or(u32::MAX) {
+            let (why, last) = ("the invocation is nearly over".to_owned(), group.last.clone());
+            return Ok(Told { outcome: "waiting", why, last, due: Some(self.later(SOON)), left: count });
+        }
         let mut told = match self.channel(&group.channel) {
             None => self.abandon(group, &members).await?,
             Some(channel) => {

@@ -27,7 +27,7 @@ use crate::{MARGIN, PATIENCE, SOON};
 const MESSAGE_LASTS: SignedDuration = SignedDuration::from_hours(10 * 24);
 
 /// So young, a reminder may be there before what it reminds of.
-const YOUNG: SignedDuration = SignedDuration::from_secs(45);
+const YOUNG: SignedDuration = SignedDuration::from_secs(12);
 
 /// How long until it is looked whether somebody has mended the policy.
 const POLICY_MENDED: Duration = Duration::from_mins(1);
