@@ -135,9 +135,10 @@ async fn once(case: &Case<'_>, aws: &Proxy, roots: &Path) -> anyhow::Result<Dura
         Outcome::Ok(_) | Outcome::Error { .. } => true,
         Outcome::TimedOut | Outcome::Exited(_) => false,
     };
-    if !answered || actions != [case.action] {
+    // Some make more than one call at once; what is measured is until all are answered.
+    if !answered || !actions.iter().any(|action| action == case.action) {
         bail!(
-            "{} should call {} once, but called {actions:?}: {:?}",
+            "{} should call {}, but called {actions:?}: {:?}",
             case.function.name,
             case.action,
             invoked.outcome
