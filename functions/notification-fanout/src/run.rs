@@ -110,8 +110,8 @@ pub(crate) fn pace(channel: &Channel, notify: &Notify) -> crate::bucket::Rate {
     let (millis, burst) = match &channel.kind {
         Kind::Slack { .. } | Kind::SlackApp { .. } | Kind::Teams { .. } | Kind::AmazonQ { .. } => (1_000, 5),
         Kind::PagerDuty { .. } => (500, 20),
-        Kind::GitHub { .. } | Kind::Email { .. } => (1_000, 10),
-        Kind::Sns { .. } | Kind::Webhook { .. } | Kind::Broken { .. } => (50, 50),
+        Kind::GitHub { .. } | Kind::Email { .. } | Kind::Sns { .. } => (1_000, 10),
+        Kind::Webhook { .. } | Kind::Broken { .. } => (50, 50),
     };
     crate::bucket::Rate { every: SignedDuration::from_millis(millis), burst }
 }
