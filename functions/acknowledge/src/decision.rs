@@ -11,12 +11,12 @@ use crate::request::Method;
 /// What a request asks of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Show the incident with this key.
-    Show(String),
+    /// Show the incident that the link names.
+    Show(Named),
     /// Write down who has it in hand.
     Write {
-        /// The incident's key.
-        incident: String,
+        /// What the link names.
+        named: Named,
         /// Who.
         by: String,
     },
@@ -109,7 +109,7 @@ impl Verdict {
 
 /// What a request asks of the ledger, by its method, who sent its form, and what its link names.
 pub fn decide(method: Method, name: Result<String, &'static str>, link: Result<Named, Refusal>) -> Step {
-    let incident = match (method, link) {
+    let named = match (method, link) {
         (Method::Other, _) => return Step::Answer(Verdict::Method),
         (Method::Get | Method::Head | Method::Post, Err(Refusal::Forged)) => {
             return Step::Answer(Verdict::Forged);
@@ -117,19 +117,21 @@ pub fn decide(method: Method, name: Result<String, &'static str>, link: Result<N
         (Method::Get | Method::Head | Method::Post, Err(Refusal::Expired)) => {
             return Step::Answer(Verdict::Expired);
         }
-        (Method::Get | Method::Head, Ok(named)) => return Step::Show(named.incident),
-        (Method::Post, Ok(named)) => named.incident,
+        (Method::Get | Method::Head, Ok(named)) => return Step::Show(named),
+        (Method::Post, Ok(named)) => named,
     };
     match name {
-        Ok(by) => Step::Write { incident, by },
+        Ok(by) => Step::Write { named, by },
         Err(why) => Step::Answer(Verdict::Odd(why)),
     }
 }
 
-/// What is shown of an incident.
-pub fn shown(activity: Option<Activity>) -> Verdict {
+/// What is shown of an incident to whoever follows this link, and is acknowledged only where it goes on.
+pub fn shown(named: &Named, activity: Option<Activity>) -> Verdict {
     match activity {
         None => Verdict::Unknown,
+        // What fires now is not what the link was made for.
+        Some(activity) if named.was_made_before(activity.started) => Verdict::Expired,
         Some(activity) if activity.state != State::Firing => Verdict::Over(activity),
         Some(activity) if activity.acknowledged.is_some() => Verdict::Held(activity),
         Some(activity) => Verdict::Open(activity),

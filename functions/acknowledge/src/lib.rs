@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shared::acknowledge::Signer;
+use shared::acknowledge::{Named, Signer};
 use shared::aws::Aws;
 use shared::config::Env;
 use shared::error::Call;
@@ -106,22 +106,12 @@ impl Acknowledge {
     async fn serve(&self, web: Web, now: Timestamp) -> Result<Report> {
         let Web { method, query, name, source_ip, user_agent } = web;
         let link = self.signer(now).await?.check(&query, now);
-        let named = link.as_ref().ok().cloned();
-        let verdict = match (decide(method, name, link), named) {
-            (Step::Answer(verdict), _) => verdict,
-            (Step::Show(_) | Step::Write { .. }, None) => Verdict::Forged,
-            (step, Some(named)) => {
-                let ledger = &self.clients().await.ledger;
-                let known = ledger.activity(&self.config.environment, &named.incident).await?;
-                let known = known.map(|known| known.activity);
-                match step {
-                    // What fires now is not what the link was made for.
-                    _ if known.as_ref().is_some_and(|known| named.was_made_before(known.started)) => {
-                        Verdict::Expired
-                    }
-                    Step::Write { incident, by } => self.write(&incident, &by, now).await?,
-                    Step::Show(_) | Step::Answer(_) => decision::shown(known),
-                }
+        let verdict = match decide(method, name, link) {
+            Step::Answer(verdict) => verdict,
+            Step::Show(named) => self.look(&named).await?,
+            Step::Write { named, by } => {
+                let seen = self.look(&named).await?;
+                if seen == Verdict::Expired { seen } else { self.write(&named.incident, &by, now).await? }
             }
         };
         let request = json!({
@@ -134,6 +124,12 @@ impl Acknowledge {
         Ok(Report::new(verdict.outcome(), subject, verdict.reason())
             .record("request", &request)
             .answering(answer(method, &verdict)))
+    }
+
+    /// The incident that a link names, as it stands.
+    async fn look(&self, named: &Named) -> Result<Verdict> {
+        let known = self.clients().await.ledger.activity(&self.config.environment, &named.incident).await?;
+        Ok(decision::shown(named, known.map(|known| known.activity)))
     }
 
     /// Writes down who has an incident in hand, and tells people.

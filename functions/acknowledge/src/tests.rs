@@ -160,6 +160,10 @@ async fn every_request_of_the_corpus_has_its_answer_and_only_a_good_form_writes(
         check(None, name, 404, "unknown", false).await;
     }
     check(firing(), "get-expired", 410, "expired", false).await;
+    let later = || Some(Activity { started: "2199-01-01T00:00:00Z".parse().unwrap(), ..activity() });
+    for name in ["get", "post"] {
+        check(later(), name, 410, "expired", false).await;
+    }
     for name in ["get-forged", "get-without-query", "post-forged", "hostile-by-hand-in-body"] {
         check(firing(), name, 403, "forged", false).await;
     }

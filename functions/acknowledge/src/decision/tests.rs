@@ -1,6 +1,6 @@
 //! The table of all requests and what comes of them.
 
-use shared::acknowledge::{Named, Refusal};
+use shared::acknowledge::{LINK_LASTS, Named, Refusal};
 use shared::ledger::activity::{Acknowledgement, Activity};
 use shared::notice::{Severity, State};
 
@@ -9,14 +9,14 @@ use crate::cases::{INCIDENT, activity, at, held, over};
 use crate::request::Method::{self, Get, Head, Other, Post};
 
 fn good() -> Named {
-    Named { incident: INCIDENT.to_owned(), expires: at(60) }
+    Named { incident: INCIDENT.to_owned(), expires: at(0) + LINK_LASTS }
 }
 
 #[track_caller]
 fn check(method: Method, name: Result<&str, &'static str>, link: Result<Named, Refusal>, expected: &str) {
     let said = match decide(method, name.map(ToOwned::to_owned), link) {
-        Step::Show(incident) => format!("show {incident}"),
-        Step::Write { incident, by } => format!("write {incident} by {by}"),
+        Step::Show(named) => format!("show {}", named.incident),
+        Step::Write { named, by } => format!("write {} by {by}", named.incident),
         Step::Answer(verdict) => format!("{} {}", verdict.status(), verdict.reason()),
     };
     assert!(said.starts_with(expected), "{said}");
@@ -47,10 +47,21 @@ fn check_verdict(verdict: &Verdict, expected: &str) {
 #[test]
 fn an_incident_is_shown_as_it_stands() {
     let open = Activity { flapping: true, ..activity() };
-    check_verdict(&shown(Some(open)), "200 shown: nobody has it in hand");
-    check_verdict(&shown(Some(held("ann"))), "200 shown: ann has it in hand since 2026-11-25T03:12:00Z");
-    check_verdict(&shown(Some(over())), "200 over: it is over since 2026-11-25T03:30:00Z");
-    check_verdict(&shown(None), "404 unknown: no such incident is known");
+    check_verdict(&shown(&good(), Some(open)), "200 shown: nobody has it in hand");
+    check_verdict(
+        &shown(&good(), Some(held("ann"))),
+        "200 shown: ann has it in hand since 2026-11-25T03:12:00Z",
+    );
+    check_verdict(&shown(&good(), Some(over())), "200 over: it is over since 2026-11-25T03:30:00Z");
+    check_verdict(&shown(&good(), None), "404 unknown: no such incident is known");
+}
+
+#[test]
+fn a_link_is_too_old_for_what_began_after_it_was_made() {
+    let an_hour_before = Named { expires: at(-60) + LINK_LASTS, ..good() };
+    for later in [activity(), held("ann"), over()] {
+        check_verdict(&shown(&an_hour_before, Some(later)), "410 expired: the link is too old");
+    }
 }
 
 #[test]
