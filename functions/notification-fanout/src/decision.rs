@@ -44,6 +44,9 @@ pub struct Facts<'a> {
     pub held: Option<&'a Delivery>,
     /// What the channel was last told of the incident.
     pub told: Option<&'a Told>,
+    /// Until when others have earlier notices of the incident in hand for this channel. It is asked for only where it
+    /// matters: see [`Verdict::Unheard`].
+    pub earlier: &'a [Timestamp],
     /// Whether the incident is known to be over by a later notice.
     pub over: bool,
     /// Whether the channel is told that something is over.
@@ -83,7 +86,7 @@ pub enum Verdict {
     AlreadyDelivered,
     /// The incident is over, or the channel was told so; telling its beginning now would mislead.
     Overtaken,
-    /// It is over, and the channel never heard that it began.
+    /// It is over, and the channel never heard that it began, unless somebody has that in hand.
     Unheard,
     /// It is over, and the channel is not told that; it is remembered, so that a new beginning is told.
     Unwanted,
@@ -129,7 +132,12 @@ pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Verdict {
         {
             return Verdict::Overtaken;
         }
-        News::Unheard if !waits_with_others => return Verdict::Unheard,
+        News::Unheard if !waits_with_others => match facts.earlier.iter().max() {
+            None => return Verdict::Unheard,
+            Some(until) if now < *until => return Verdict::InHand(*until),
+            // Whoever was to tell it died over it: it may have been heard.
+            Some(_) => {}
+        },
         News::Unwanted if !waits_with_others => return Verdict::Unwanted,
         News::Unheard | News::Unwanted | News::Tell => {}
     }

@@ -228,14 +228,17 @@ impl Fanout {
             channel::fetch(&clients.secrets, &self.config.channels_secret),
             self.signer(clients)
         );
-        let channels = match (channels, &*self.secrets.borrow()) {
-            // What is known is better than nothing while Secrets Manager is away.
-            (Err(error), Some((_, known))) if error.class() == Class::Transient => {
-                return Ok(Rc::clone(known));
-            }
+        // What is known is better than nothing while Secrets Manager is away.
+        let known = self.secrets.borrow().as_ref().map(|(_, known)| Rc::clone(known));
+        let channels = match (channels, &known) {
+            (Err(error), Some(known)) if error.class() == Class::Transient => return Ok(Rc::clone(known)),
             (channels, _) => channels?,
         };
-        let secrets = Rc::new(Secrets { channels, signer: signer.map_err(|error| error.chain()) });
+        let signer = match (signer, known) {
+            (Err(error), Some(known)) if error.class() == Class::Transient => known.signer.clone(),
+            (signer, _) => signer.map_err(|error| error.chain()),
+        };
+        let secrets = Rc::new(Secrets { channels, signer });
         self.secrets.replace(Some((now, Rc::clone(&secrets))));
         Ok(secrets)
     }

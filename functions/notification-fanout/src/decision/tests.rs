@@ -25,6 +25,7 @@ fn new(notice: &Notice) -> Facts<'_> {
         useless: None,
         held: None,
         told: None,
+        earlier: &[],
         over: false,
         resolved: true,
         standing: &NOW,
@@ -90,6 +91,23 @@ fn check_told(told: Option<(notice::State, i64)>, state: notice::State, expected
     });
     let next = notice(state, 10);
     assert_eq!(decide(&Facts { told: told.as_ref(), ..new(&next) }, at(10)), *expected, "{told:?}");
+}
+
+#[test]
+fn an_end_waits_for_whoever_has_its_beginning_in_hand() {
+    let end = notice(notice::State::Resolved, 0);
+    for (earlier, expected) in [
+        (&[][..], Verdict::Unheard),
+        (&[at(9)], Verdict::InHand(at(9))),
+        (&[at(-5), at(9)], Verdict::InHand(at(9))),
+        (&[at(0)], Verdict::Deliver),
+    ] {
+        check_with(&Facts { earlier, ..new(&end) }, &expected);
+    }
+    // What is muted stays so, whoever died over its beginning.
+    let drop = Standing::Drop { why: "muted".to_owned() };
+    let muted = Facts { earlier: &[at(0)], standing: &drop, ..new(&end) };
+    check_with(&muted, &Verdict::NotTold { why: "muted".to_owned() });
 }
 
 #[test]

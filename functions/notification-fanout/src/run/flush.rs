@@ -459,16 +459,15 @@ impl Run<'_> {
     /// The channel was taken out of the secret while notices waited for it: they are kept as dead letters.
     async fn abandon(&self, group: &Group, members: &[Kept]) -> Result<Told> {
         let why = "the channels secret has no such channel any more";
-        each(members, |kept| async move {
-            if !kept.member.told {
-                let body = serde_json::to_string(&kept.member.notice).unwrap_or_default();
-                let about = [("channel", group.channel.as_str()), ("error", why)];
-                let dead_letters = &self.fanout.config.dead_letters;
-                crate::queue::dead_letter(&self.clients.sqs, dead_letters, &body, &about).await?;
-            }
-            self.is_dead(group, kept, why).await
+        let about = [("channel", group.channel.as_str()), ("error", why)];
+        let (sqs, dead_letters) = (&self.clients.sqs, &self.fanout.config.dead_letters);
+        // Before it is written down, so that a record that has to be tried again makes no second letter.
+        each(members.iter().filter(|kept| !kept.member.told), |kept| async move {
+            let body = serde_json::to_string(&kept.member.notice).unwrap_or_default();
+            crate::queue::dead_letter(sqs, dead_letters, &body, &about).await
         })
         .await?;
+        each(members, |kept| self.is_dead(group, kept, why)).await?;
         Ok(Told { outcome: "dead_lettered", why: why.to_owned(), last: None, due: None, left: 0 })
     }
 }

@@ -314,7 +314,7 @@ impl Run<'_> {
     }
 
     /// Whether nobody knows what the owners have decided: what they want to be reminded of then waits until somebody does.
-    fn lacks_policy(&self) -> bool {
+    pub(super) fn lacks_policy(&self) -> bool {
         self.rules.problem.is_some() && *self.notify() == Notify::default()
     }
 

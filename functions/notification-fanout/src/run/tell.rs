@@ -50,16 +50,6 @@ pub(crate) struct Done<'a> {
     pub(crate) unknown: Vec<String>,
 }
 
-/// Whether a channel has heard the beginning of what is over.
-enum Beginning {
-    /// It has not, and will not.
-    Never,
-    /// It is being told, until then at the latest.
-    InHand(Timestamp),
-    /// Whoever was to tell it died over it.
-    Perhaps,
-}
-
 /// What is known of a notice before it is told anywhere.
 struct Arrival {
     activity: Option<Activity>,
@@ -206,8 +196,7 @@ impl Run<'_> {
             // Where nobody knows the policy, the reminder waits until somebody does.
             let goes_on = |activity: Option<&Activity>| {
                 !matches!(step(self.notify(), activity, self.now()), Step::Over { .. })
-                    || self.rules.problem.is_some()
-                        && activity.is_some_and(|activity| activity.state == State::Firing)
+                    || self.lacks_policy() && activity.is_some_and(|activity| activity.state == State::Firing)
             };
             let begins = before.is_none_or(|before| before.started != next.started || !goes_on(Some(before)));
             if begins && goes_on(Some(&next)) {
@@ -245,6 +234,7 @@ impl Run<'_> {
             useless: channel.takes(notice).err(),
             held,
             told: remembered.told.as_ref(),
+            earlier: &[],
             over: arrival.activity.as_ref().is_some_and(|activity| {
                 activity.state == State::Resolved && notice.revision < activity.revision
             }),
@@ -256,7 +246,7 @@ impl Run<'_> {
             time_left: self.invocation.left(MARGIN),
         };
         let waits = |until: Timestamp, why: &str| Ok(Outcome::Waits { until, why: why.to_owned() });
-        match decide(&facts, self.now()) {
+        match self.decide(facts, channel).await? {
             Verdict::Deliver => {}
             Verdict::Join { kind, due, why } => {
                 return self.join(notice, destination, held, kind, due, why).await;
@@ -269,11 +259,7 @@ impl Run<'_> {
                 return Ok(Outcome::Joined { group, due: None, why });
             }
             Verdict::Overtaken => return Ok(Outcome::Overtaken),
-            Verdict::Unheard => match self.beginning(notice, channel).await? {
-                Beginning::Never => return Ok(Outcome::Unheard),
-                Beginning::InHand(until) => return waits(until, "its beginning is being told"),
-                Beginning::Perhaps => {}
-            },
+            Verdict::Unheard => return Ok(Outcome::Unheard),
             Verdict::Unwanted => {
                 self.is_known(notice, channel, remembered).await?;
                 return Ok(Outcome::NotTold { why: "it is not told that something is over".to_owned() });
@@ -346,13 +332,23 @@ impl Run<'_> {
         Ok(Outcome::AlreadyDelivered)
     }
 
-    /// Whether the channel may have heard the beginning of what it has no word of. While that is sent, the ledger does not
-    /// say so yet; and of a process that died over it nobody knows whether it came so far.
-    async fn beginning(&self, notice: &Notice, channel: &Channel) -> Result<Beginning> {
+    /// What to do, with a look at what others have in hand where it hangs on that.
+    async fn decide(&self, facts: Facts<'_>, channel: &Channel) -> Result<Verdict> {
+        let verdict = decide(&facts, self.now());
+        if verdict != Verdict::Unheard {
+            return Ok(verdict);
+        }
+        let earlier = self.earlier_in_hand(facts.notice, channel).await?;
+        Ok(decide(&Facts { earlier: &earlier, ..facts }, self.now()))
+    }
+
+    /// Until when others have earlier notices of the incident in hand for the channel, by themselves or in a group. While
+    /// they are sent, the ledger does not say yet that the channel was told.
+    async fn earlier_in_hand(&self, notice: &Notice, channel: &Channel) -> Result<Vec<Timestamp>> {
         let ledger = &self.clients.ledger;
-        let mut beginning = Beginning::Never;
+        let mut until = Vec::new();
         for state in delivery::before(ledger, notice, &channel.name).await? {
-            let in_hand = match state {
+            until.extend(match state {
                 delivery::State::InFlight { deadline, .. } => Some(deadline),
                 delivery::State::Joined { group } => {
                     group::find(ledger, self.environment(), &group).await?.and_then(|group| group.in_hand)
@@ -361,14 +357,9 @@ impl Run<'_> {
                 | delivery::State::Acknowledged
                 | delivery::State::AcceptedUnverified
                 | delivery::State::Failed { .. } => None,
-            };
-            match in_hand {
-                Some(until) if self.now() < until => return Ok(Beginning::InHand(until)),
-                Some(_) => beginning = Beginning::Perhaps,
-                None => {}
-            }
+            });
         }
-        Ok(beginning)
+        Ok(until)
     }
 
     /// Writes down that the channel needs to hear no more of this state.
