@@ -89,18 +89,7 @@ impl Told<'_> {
         self.stand.say(Tone::Bad, "told", "a SEV-1 begins, with what was done and what is left to do");
 
         acknowledge(self.stand).await?;
-        let due = |kind| match kind {
-            Kind::GitHub => 0,
-            Kind::Slack
-            | Kind::SlackApp
-            | Kind::Teams
-            | Kind::PagerDuty
-            | Kind::Text
-            | Kind::Email
-            | Kind::AmazonQ
-            | Kind::Webhook => 1,
-        };
-        let cells = self.got.wait_for(due).await?;
+        let cells = self.got.wait_for(|kind| usize::from(kind != Kind::GitHub)).await?;
         self.row("Somebody acknowledges it", "By the signed link, on the page that it leads to.", cells);
         self.stand.say(Tone::Good, "told", "Ana follows the signed link to its page and has it in hand");
 
