@@ -3,6 +3,7 @@
 //! - [`lambda`]: the shell around a handler; one report per invocation.
 //! - [`config`], [`aws`]: settings read once, clients made when first needed.
 //! - [`error`], [`report`]: the two things an invocation can end with.
+//! - [`address`]: where nobody may be led to.
 //! - [`alarm`], [`target`], [`tags`]: the words of the field, parsed tolerantly from what AWS sends.
 //! - [`strategy`]: how a secret is rotated.
 //! - [`ecs`]: why a deployment does not get on.
@@ -13,6 +14,7 @@
 //! - [`ledger`]: what the world forgets.
 
 pub mod acknowledge;
+pub mod address;
 pub mod alarm;
 pub mod aws;
 pub mod config;

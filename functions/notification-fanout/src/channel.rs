@@ -39,7 +39,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 use shared::error::{Call, Class};
 use shared::notice::{Notice, State};
-use shared::{Error, Result};
+use shared::{Error, Result, address};
 
 use crate::decision::{Meaning, Reply};
 use crate::http::{self, Answer, Failure, Http, Request};
@@ -525,8 +525,8 @@ fn url(field: &str, text: &str) -> Result<Url, String> {
     if url.scheme() != "https" {
         return Err(format!("{field} must begin with https://"));
     }
-    match http::literal_address(&url) {
-        Some(address) if http::forbidden(address) => Err(format!("{field} {}", http::FORBIDDEN)),
+    match url.host_str().and_then(address::literal) {
+        Some(literal) if address::forbidden(literal) => Err(format!("{field} {}", http::FORBIDDEN)),
         Some(_) | None => Ok(url),
     }
 }

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url, redirect, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
-use shared::{Error, Result};
+use shared::{Error, Result, address};
 
 use crate::decision::Reply;
 
@@ -22,6 +22,9 @@ pub const FORBIDDEN: &str = "leads to a link-local or metadata address";
 
 /// How much of an answer is read, in bytes, where nobody asks for more.
 const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// How long a connection may lie idle and still be used: far shorter than any server closes it.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// Asks receivers.
 #[derive(Debug, Clone)]
@@ -124,8 +127,9 @@ impl Http {
             // A proxy would resolve names in our place, behind the check of addresses.
             .no_proxy()
             .dns_resolver(Guarded)
-            // A function is frozen between invocations; a connection kept over that is dead when it is needed.
-            .pool_max_idle_per_host(0)
+            // A function is frozen between invocations; a connection kept over that is dead when it is needed. What a batch
+            // tells one channel after another needs no handshake each.
+            .pool_idle_timeout(IDLE)
             .user_agent(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(error.without_url().to_string()))?;
@@ -154,7 +158,7 @@ impl Http {
     pub async fn ask(&self, request: Request<'_>, limit: Duration) -> Result<Answer, Failure> {
         let Request { method, url, headers, body, largest } = request;
         // The client does not ask the resolver about an address that stands in the URL itself.
-        if literal_address(url).is_some_and(forbidden) {
+        if url.host_str().and_then(address::literal).is_some_and(address::forbidden) {
             return Err(Failure::Forbidden);
         }
         let mut builder = self.client.request(method.clone(), url.clone());
@@ -227,7 +231,7 @@ impl Resolve for Guarded {
                 (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
             })
             .await??;
-            if found.iter().any(|address| forbidden(address.ip())) {
+            if found.iter().any(|found| address::forbidden(found.ip())) {
                 return Err(ForbiddenAddress.into());
             }
             if found.is_empty() {
@@ -242,46 +246,6 @@ impl Resolve for Guarded {
 #[derive(Debug, thiserror::Error)]
 #[error("the name {FORBIDDEN}")]
 struct ForbiddenAddress;
-
-/// The address that stands in a URL in place of a name.
-#[must_use]
-pub fn literal_address(url: &Url) -> Option<IpAddr> {
-    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// Whether an address must not be reached: link-local ones, among which are the metadata services of EC2 and ECS
-/// (169.254.169.254, 169.254.170.2), their IPv6 addresses in `fd00:ec2::/32`, and every IPv6 spelling of them.
-#[must_use]
-pub fn forbidden(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => forbidden_v4(address),
-        IpAddr::V6(address) => {
-            let [first, second, ..] = address.segments();
-            let metadata = first == 0xfd00 && second == 0x0ec2;
-            let link_local = first & 0xffc0 == 0xfe80;
-            metadata || link_local || address.is_multicast() || embedded(address).is_some_and(forbidden_v4)
-        }
-    }
-}
-
-fn forbidden_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_multicast() || address.is_broadcast()
-}
-
-/// The IPv4 address inside an IPv6 one: mapped (`::ffff:0:0/96`), compatible (`::/96`), NAT64 (`64:ff9b::/96`) and
-/// 6to4 (`2002::/16`).
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let of = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..] => Some(of(high, low)),
-        _ => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;
