@@ -29,7 +29,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Less time than this is not worth beginning a delivery with.
-const LEAST_TIME: Duration = Duration::from_secs(1);
+pub(crate) const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// What is known of one notice on one channel.
 #[derive(Debug, Clone)]

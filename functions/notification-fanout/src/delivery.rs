@@ -168,30 +168,54 @@ impl Entry<'_> {
 /// # Errors
 /// What `dynamodb:Query` answers.
 pub async fn seen(ledger: &Ledger, notice: &Notice, occasion: &str) -> Result<Seen> {
-    let mut seen = Seen::default();
-    let from = format!("{:020}#", notice.revision);
-    for item in ledger.list(&partition_key(&notice.incident), &from, MOST_ENTRIES).await? {
-        seen.take(item, notice, occasion);
-    }
-    Ok(seen)
+    Ok(Seen::of(entries(ledger, &notice.incident, notice.revision).await?, notice, occasion))
 }
 
-/// Where the deliveries of earlier notices of the incident to this channel stand.
+/// All that is written of a revision of an incident and of later ones, and of what was told of it.
 ///
 /// # Errors
 /// What `dynamodb:Query` answers.
-pub async fn before(ledger: &Ledger, notice: &Notice, channel: &str) -> Result<Vec<State>> {
+pub async fn entries(ledger: &Ledger, incident: &str, revision: u64) -> Result<Vec<Item>> {
+    ledger.list(&partition_key(incident), &format!("{revision:020}#"), MOST_ENTRIES).await
+}
+
+/// What earlier notices of the incident say to this channel, but for those that are for the record, and where their
+/// deliveries stand.
+///
+/// # Errors
+/// What `dynamodb:Query` answers.
+pub async fn before(ledger: &Ledger, notice: &Notice, channel: &str) -> Result<Vec<(Told, State)>> {
     let all = ledger.list(&partition_key(&notice.incident), "", MOST_ENTRIES).await?;
-    let earlier = |item: &&Item| {
-        let revision = get_s(item, "revision").and_then(|text| text.parse::<u64>().ok());
-        get_s(item, "channel").is_some_and(|name| name == channel)
-            && revision.is_some_and(|revision| revision < notice.revision)
-            && get_s(item, "occasion").unwrap_or_default().is_empty()
+    let earlier = |item: &Item| {
+        let ours = get_s(item, "channel").is_some_and(|name| name == channel)
+            && get_s(item, "occasion").unwrap_or_default().is_empty();
+        let told = told_of(item, "told").filter(|told| ours && told.revision < notice.revision)?;
+        Some((told, read(item)?.state))
     };
-    Ok(all.iter().filter(earlier).filter_map(read).map(|delivery| delivery.state).collect())
+    Ok(all.iter().filter_map(earlier).collect())
+}
+
+/// What an entry says was told, with the state under this name.
+fn told_of(item: &Item, state: &str) -> Option<Told> {
+    let state = match get_s(item, state)?.as_str() {
+        "firing" => notice::State::Firing,
+        "resolved" => notice::State::Resolved,
+        _ => return None,
+    };
+    let revision = get_s(item, "revision")?.parse().ok()?;
+    Some(Told { state, revision, at: get_ms(item, "at")? })
 }
 
 impl Seen {
+    /// What the entries say of this notice on this occasion.
+    pub fn of(entries: Vec<Item>, notice: &Notice, occasion: &str) -> Self {
+        let mut seen = Self::default();
+        for item in entries {
+            seen.take(item, notice, occasion);
+        }
+        seen
+    }
+
     /// An entry that cannot be read counts as none. A claim then loses against it, and the message goes the way of
     /// one that cannot be settled: to the queue's own dead letters.
     fn take(&mut self, item: Item, notice: &Notice, occasion: &str) {
@@ -362,16 +386,7 @@ fn told_item(incident: &str, channel: &str, told: Option<&Told>, memory: &Memory
 }
 
 fn remembered(item: Item) -> Remembered {
-    let told = || {
-        let state = match get_s(&item, "state")?.as_str() {
-            "firing" => notice::State::Firing,
-            "resolved" => notice::State::Resolved,
-            _ => return None,
-        };
-        let revision = get_s(&item, "revision")?.parse().ok()?;
-        Some(Told { state, revision, at: get_ms(&item, "at")? })
-    };
-    let told = told();
+    let told = told_of(&item, "state");
     let memory = item.get("memory").and_then(|memory| memory.as_m().ok()).into_iter().flatten();
     let memory =
         memory.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect();

@@ -32,7 +32,7 @@ use shared::aws::Aws;
 use shared::config::Env;
 use shared::error::{Call, Class};
 use shared::lambda::Invocation;
-use shared::ledger::Ledger;
+use shared::ledger::{Item, Ledger};
 use shared::policy::notify::Silence;
 use shared::policy::{self, Loaded};
 use shared::queue::answer;
@@ -58,9 +58,6 @@ const RULES_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// How long a message stays away that there was no time for; also, how much later than its end an invocation is
 /// certainly over.
 const SOON: Duration = Duration::from_secs(1);
-
-/// How many lines of those who want a turn are kept in memory.
-const MOST_LINES: usize = 1_000;
 
 /// The settings.
 #[derive(Debug, Clone)]
@@ -109,9 +106,12 @@ pub struct Fanout {
     rules: RefCell<Option<(Timestamp, Rc<Rules>)>>,
     /// Until when a channel asked not to be sent anything, as this process knows it.
     quiet: RefCell<HashMap<String, Timestamp>>,
-    /// By bucket, who of this process takes a turn now.
-    lines: RefCell<HashMap<String, Rc<Mutex<()>>>>,
+    /// By channel, who of this process takes a turn now, and the entry as it was left by the last who did.
+    lines: RefCell<HashMap<String, Line>>,
 }
+
+/// Those of this process who want a turn of a channel.
+type Line = Rc<Mutex<Option<Item>>>;
 
 /// Made when there is something to deliver.
 #[derive(Debug)]
@@ -157,15 +157,10 @@ impl Fanout {
         }
     }
 
-    /// Where those of this process stand who want a turn of the same bucket. At once they would only get in each
-    /// other's way: of all that change the bucket at the same moment one is right, and the others try anew.
-    fn line(&self, bucket: &str) -> Rc<Mutex<()>> {
-        let mut lines = self.lines.borrow_mut();
-        if lines.len() > MOST_LINES {
-            // There is one for each source that was ever heard of; whoever still stands in one holds it.
-            lines.retain(|_, line| Rc::strong_count(line) > 1);
-        }
-        Rc::clone(lines.entry(bucket.to_owned()).or_default())
+    /// Where those of this process stand who want a turn of the same channel. At once they would only get in each
+    /// other's way: of all that change its bucket at the same moment one is right, and the others try anew.
+    fn line(&self, channel: &str) -> Line {
+        Rc::clone(self.lines.borrow_mut().entry(channel.to_owned()).or_default())
     }
 
     /// Tells what a batch of notices or reminders is about, and answers with the messages that have to come again; or

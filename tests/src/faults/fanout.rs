@@ -1,6 +1,8 @@
 //! `notification-fanout` behind the proxy: whatever breaks, every channel hears of it, and twice only where the process
 //! died between a channel's acknowledgement and its record.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use local::proxy::{Fault, Proxy, When};
@@ -15,7 +17,10 @@ const PATHS: [&str; 4] = ["/slack", "/audit", "/busy", "/strict"];
 
 /// Little more than the least time in which the function begins a delivery, so that what a dead process has in hand is soon
 /// free, and a slow machine still answers within it.
-const SHORT: std::time::Duration = std::time::Duration::from_secs(8);
+const SHORT: Duration = Duration::from_secs(8);
+
+/// Enough to hear every channel's answer on a busy machine, where nobody dies.
+const LONG: Duration = Duration::from_secs(30);
 
 /// How many processes are killed at once.
 const AT_ONCE: usize = 4;
@@ -49,9 +54,9 @@ fn heard(stage: &Stage, word: &str) -> [usize; 4] {
 }
 
 /// Hands the message over until nothing of it has to come again, as the queue does.
-async fn until_done(function: &Function, word: &str) -> anyhow::Result<()> {
+async fn until_done(function: &Function, word: &str, time: Duration) -> anyhow::Result<()> {
     let done = local::deployment::until(PATIENCE, async || {
-        let invoked = function.invoke(Event::new(&batch(word)).timeout(SHORT)).await?;
+        let invoked = function.invoke(Event::new(&batch(word)).timeout(time)).await?;
         Ok(match invoked.outcome {
             Outcome::Ok(answer) if answer["batchItemFailures"] == json!([]) => Some(()),
             Outcome::Ok(_) | Outcome::Error { .. } => None,
@@ -73,7 +78,7 @@ async fn survives(stage: &Stage) -> anyhow::Result<()> {
             let proxy = Proxy::forwarding(&endpoint).await?;
             proxy.inject("*", When::Nth(nth), fault);
             let function = spawn(stage, &stage.notification_fanout, proxy.url()).await?;
-            until_done(&function, &word).await?;
+            until_done(&function, &word, LONG).await?;
             ensure!(heard(stage, &word) == [1; 4], "{fault:?} at call {nth}: {:?}", heard(stage, &word));
         }
     }
@@ -84,7 +89,7 @@ async fn survives(stage: &Stage) -> anyhow::Result<()> {
 async fn calls(stage: &Stage, name: &str) -> anyhow::Result<usize> {
     let proxy = Proxy::forwarding(&stage.deployment.aws.endpoint()).await?;
     let function = spawn(stage, &stage.notification_fanout, proxy.url()).await?;
-    until_done(&function, &format!("{name}-not-at-all")).await?;
+    until_done(&function, &format!("{name}-not-at-all"), LONG).await?;
     Ok(proxy.calls().len())
 }
 
@@ -102,7 +107,7 @@ async fn denied(stage: &Stage) -> anyhow::Result<()> {
         ensure!(heard(stage, &word) == [0; 4], "with {action} denied something was sent unrecorded");
 
         proxy.heal();
-        until_done(&function, &word).await?;
+        until_done(&function, &word, LONG).await?;
         ensure!(heard(stage, &word) == [1; 4], "after {action} was granted: {:?}", heard(stage, &word));
     }
     Ok(())
@@ -127,7 +132,7 @@ async fn killed_at(stage: &Stage, nth: usize, fault: Fault) -> anyhow::Result<()
     let function = spawn(stage, &stage.notification_fanout, proxy.url()).await?;
     tokio::select! {
         // On a busy machine its time may be over before the call: then it goes on, as the queue would let it.
-        done = until_done(&function, &word) => {
+        done = until_done(&function, &word, SHORT) => {
             anyhow::bail!("call {nth} was never made; it ended with {done:?}")
         }
         reached = reached(&proxy, nth, fault) => reached?,
@@ -135,7 +140,7 @@ async fn killed_at(stage: &Stage, nth: usize, fault: Fault) -> anyhow::Result<()
     function.kill().await?;
 
     let function = spawn(stage, &stage.notification_fanout, &endpoint).await?;
-    until_done(&function, &word).await?;
+    until_done(&function, &word, SHORT).await?;
     let heard = heard(stage, &word);
     ensure!(heard.iter().all(|times| (1..=2).contains(times)), "killed at call {nth} ({fault:?}): {heard:?}");
     Ok(())

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use shared::Result;
 use shared::notice::{self, Notice, Severity};
+use shared::{Result, id};
 
 use super::{Run, pace};
-use crate::bucket::{self, Rate, Turn};
+use crate::bucket::{self, Rate, Source, Turn};
 use crate::channel::{Channel, Outbox, Sent, Telling};
-use crate::decision::{self, Meaning, Outcome, pause};
+use crate::decision::{self, LEAST_TIME, Meaning, Outcome, pause};
 use crate::delivery::{self, Delivery, Entry, Remembered, State};
 use crate::render::{Occasion, View};
 use crate::{MARGIN, PATIENCE, SOON, queue};
@@ -40,14 +40,21 @@ pub(super) struct Asked<'a> {
     pub(super) bodies: &'a [String],
     /// Whether it may be told elsewhere, if the channel refuses it.
     pub(super) fallback: bool,
+    /// Whose word it counts as, where that may be told with others.
+    pub(super) source: Option<&'a str>,
 }
 
 /// What came of it.
 pub(super) enum Handed {
     /// It is over, or comes again.
     Is(Outcome),
-    /// It is not the channel's turn before then.
-    NotBefore(Timestamp),
+    /// Not before then.
+    NotBefore {
+        /// When it may be tried again.
+        until: Timestamp,
+        /// Whether that is because its source says too much, and not for the channel's pace.
+        storms: bool,
+    },
 }
 
 impl Run<'_> {
@@ -58,14 +65,14 @@ impl Run<'_> {
         let entry = Entry { notice, channel: &channel.name, occasion: asked.word };
         let reserved = matches!(held, Some(Delivery { state: State::Pending { reserved: true, .. }, .. }));
         if !reserved {
-            let rate = pace(channel, self.notify());
-            match self.turn(&channel.name, rate, reserve).await? {
+            match self.turn(channel, asked.source, reserve).await? {
                 Turn::Now => {}
+                Turn::Storm(until) => return Ok(Handed::NotBefore { until, storms: true }),
                 Turn::At(until) if reserve => {
                     delivery::postpone(ledger, entry, held, until, self.now()).await?;
-                    return Ok(Handed::NotBefore(until));
+                    return Ok(Handed::NotBefore { until, storms: false });
                 }
-                Turn::At(until) => return Ok(Handed::NotBefore(until)),
+                Turn::At(until) => return Ok(Handed::NotBefore { until, storms: false }),
             }
         }
         let deadline = decision::after(self.invocation.deadline, SOON);
@@ -74,24 +81,25 @@ impl Run<'_> {
             let why = "another invocation was faster to take it in hand".to_owned();
             return Ok(Handed::Is(Outcome::Waits { until: self.later(PATIENCE), why }));
         };
+        // A slow ledger may have taken the time that the channel has for its answer; unheard, it would be told twice.
+        if self.invocation.left(MARGIN) < LEAST_TIME {
+            let (until, why) = (self.later(SOON), "the invocation is nearly over".to_owned());
+            let state = State::Pending { not_before: until, reserved: true };
+            // Without this line the delivery is free again at its deadline.
+            let _ = delivery::record(ledger, entry, &in_hand, state, &why, self.now()).await;
+            return Ok(Handed::Is(Outcome::Waits { until, why }));
+        }
 
         let Sent { meaning, memory } = self.send(asked, &entry, in_hand.attempts).await;
-        let mut forgotten = None;
-        if meaning.is_success() || memory.is_some() {
-            let told = meaning.is_success();
-            // Without it the end of the incident would not be told.
-            forgotten = delivery::remember(
-                ledger,
-                notice,
-                told,
-                &channel.name,
-                asked.remembered,
-                memory.as_ref(),
-                self.now(),
-            )
-            .await
-            .err();
-        }
+        let told = meaning.is_success();
+        // Without it the end of the incident would not be told.
+        let remembering = async {
+            if !told && memory.is_none() {
+                return Ok(());
+            }
+            let (name, before) = (&channel.name, asked.remembered);
+            delivery::remember(ledger, notice, told, name, before, memory.as_ref(), self.now()).await
+        };
         let (outcome, state) = match meaning {
             Meaning::Acknowledged => (Outcome::Acknowledged, State::Acknowledged),
             Meaning::Accepted => (Outcome::AcceptedUnverified, State::AcceptedUnverified),
@@ -113,31 +121,46 @@ impl Run<'_> {
                     Err(error) => {
                         let not_before = self.later(pause(None, in_hand.attempts, 0));
                         let state = State::Pending { not_before, reserved: false };
-                        // What counts is the error; without this line the delivery is free again at its deadline.
-                        let _ = delivery::record(ledger, entry, &in_hand, state, "", self.now()).await;
+                        // What counts is the error; without these lines the delivery is free again at its deadline.
+                        let recording = delivery::record(ledger, entry, &in_hand, state, "", self.now());
+                        let _ = tokio::join!(remembering, recording);
                         return Err(error);
                     }
                 }
             }
         };
         // What happened has happened. Were the message given back because that could not be written down, people
-        // would surely be told twice; left as it is, only a repetition by the queue could do that.
-        let recorded = delivery::record(ledger, entry, &in_hand, state, outcome.why(), self.now()).await;
-        match forgotten {
+        // would surely be told twice; left as it is, only a repetition by the queue could do that. Whoever looks
+        // between the two writes takes what was delivered for told.
+        let recording = delivery::record(ledger, entry, &in_hand, state, outcome.why(), self.now());
+        let written = if memory.is_some() {
+            // What the channel asks us to remember, such as which message to change, stands nowhere else.
+            (remembering.await, recording.await)
+        } else {
+            tokio::join!(remembering, recording)
+        };
+        match written {
             // It counts as sent, and the next look only writes down what was told.
-            Some(error) if recorded.is_ok_and(|recorded| recorded) => {
+            (Err(error), Ok(true)) => {
                 let until = self.later(pause(None, in_hand.attempts, decision::seed(&entry.key())));
                 Ok(Handed::Is(Outcome::Waits { until, why: error.chain() }))
             }
-            Some(_) | None => Ok(Handed::Is(outcome)),
+            _ => Ok(Handed::Is(outcome)),
         }
     }
 
-    /// Takes a turn of a bucket, one after the other within this process.
-    pub(super) async fn turn(&self, bucket: &str, rate: Rate, reserve: bool) -> Result<Turn> {
-        let line = self.fanout.line(bucket);
-        let _first = line.lock().await;
-        bucket::take(&self.clients.ledger, bucket, rate, reserve, self.now()).await
+    /// Takes a turn of a channel, one after the other within this process.
+    async fn turn(&self, channel: &Channel, source: Option<&str>, reserve: bool) -> Result<Turn> {
+        let storm = &self.notify().storm;
+        let every = storm.within.checked_div(i32::try_from(storm.count).unwrap_or(i32::MAX));
+        let rate = Rate { every: every.unwrap_or(storm.within), burst: storm.count };
+        let id = source.map(|source| id::of(&[source]));
+        let source = id.as_deref().map(|id| Source { id, rate });
+
+        let (name, pace) = (&channel.name, pace(channel, self.notify()));
+        let line = self.fanout.line(name);
+        let mut known = line.lock().await;
+        bucket::take(&self.clients.ledger, name, pace, source, reserve, &mut known, self.now()).await
     }
 
     async fn send(&self, asked: &Asked<'_>, entry: &Entry<'_>, attempt: u32) -> Sent {
@@ -223,11 +246,12 @@ impl Run<'_> {
             remembered: &remembered,
             bodies: &[],
             fallback: false,
+            source: None,
             ..*asked
         };
         match Box::pin(self.hand_over(&rerouted, true)).await? {
             Handed::Is(outcome) => Ok(outcome),
-            Handed::NotBefore(until) => {
+            Handed::NotBefore { until, .. } => {
                 Ok(Outcome::Waits { until, why: format!("it is not the turn of {}", to.name) })
             }
         }

@@ -346,10 +346,11 @@ impl Run<'_> {
             message: &message,
             bodies: &bodies,
             fallback: true,
+            source: None,
         };
         match self.hand_over(&asked, false).await? {
             Handed::Is(outcome) => Ok(outcome),
-            Handed::NotBefore(until) => {
+            Handed::NotBefore { until, .. } => {
                 Ok(Outcome::Waits { until, why: "it is not the channel's turn".to_owned() })
             }
         }

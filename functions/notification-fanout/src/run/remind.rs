@@ -287,10 +287,11 @@ impl Run<'_> {
             message,
             bodies: &bodies,
             fallback: true,
+            source: None,
         };
         match self.hand_over(&asked, true).await? {
             Handed::Is(outcome) => Ok(outcome),
-            Handed::NotBefore(until) => {
+            Handed::NotBefore { until, .. } => {
                 Ok(Outcome::Waits { until, why: "it is not the channel's turn".to_owned() })
             }
         }

@@ -10,8 +10,8 @@ use shared::{Error, Report, Result};
 
 use super::deliver::{Asked, Handed, may_be_folded, stumble};
 use super::{Destination, Run, route};
-use crate::bucket::{Rate, Turn};
 use crate::channel::Channel;
+use crate::decision::dedup::Told;
 use crate::decision::escalate::{Step, step};
 use crate::decision::flapping;
 use crate::decision::{Facts, Outcome, Settlement, Verdict, decide, settle};
@@ -57,6 +57,15 @@ struct Arrival {
     begins_to_flap: bool,
     routed: super::Routed,
     seen: Seen,
+}
+
+/// What became of earlier notices of an incident on a channel.
+#[derive(Default)]
+struct Earlier {
+    /// The last that was delivered.
+    delivered: Option<Told>,
+    /// Until when others have some in hand.
+    in_hand: Vec<Timestamp>,
 }
 
 impl Run<'_> {
@@ -156,8 +165,10 @@ impl Run<'_> {
 
     /// Writes down that the incident goes on, or is over; begins its escalation; and finds out who is told.
     async fn arrive(&self, notice: &mut Notice) -> Result<Arrival> {
-        let (activity, begins_to_flap) = self.follow(notice).await?;
-        let seen = delivery::seen(&self.clients.ledger, notice, "").await?;
+        let incident = notice.incident.clone();
+        let seen = delivery::entries(&self.clients.ledger, &incident, notice.revision);
+        let (followed, seen) = tokio::join!(self.follow(notice), seen);
+        let ((activity, begins_to_flap), seen) = (followed?, delivery::Seen::of(seen?, notice, ""));
         let mut routed = self.route(notice, activity.as_ref());
         if notice.state == State::Resolved {
             route::follow_up(&mut routed.destinations, &seen);
@@ -278,17 +289,12 @@ impl Run<'_> {
             Verdict::InHand(until) => return waits(until, "another invocation has it in hand"),
             Verdict::NoTime => return waits(self.later(SOON), "the invocation is nearly over"),
         }
-        if held.is_none()
-            && channel.kind.is_read()
-            && may_be_folded(notice)
-            && self.storms(channel, notice).await?
-        {
-            let why = format!("{} says more than the policy allows", notice.source);
-            return self.join(notice, destination, held, Kind::Storm, None, why).await;
-        }
         if let (Some(repeat), State::Firing) = (destination.timing.repeat, notice.state) {
             self.repeat_after(repeat, notice, channel).await?;
         }
+        // What nobody reads is told in order, each in its turn; what people read is told together when it has to wait.
+        let folds = channel.kind.is_read() && held.is_none();
+        let source = Some(notice.source.as_str()).filter(|_| folds && may_be_folded(notice));
         let bodies: Vec<String> =
             work.records.first().map(|record| record.body.clone()).into_iter().collect();
         let asked = Asked {
@@ -304,16 +310,19 @@ impl Run<'_> {
             message,
             bodies: &bodies,
             fallback: true,
+            source,
         };
-        // What nobody reads is told in order, each in its turn; what people read is told together when it has to wait.
-        let fold = channel.kind.is_read() && held.is_none();
-        match self.hand_over(&asked, !fold).await? {
+        match self.hand_over(&asked, !folds).await? {
             Handed::Is(outcome) => Ok(outcome),
-            Handed::NotBefore(until) if fold => {
+            Handed::NotBefore { storms: true, .. } => {
+                let why = format!("{} says more than the policy allows", notice.source);
+                self.join(notice, destination, held, Kind::Storm, None, why).await
+            }
+            Handed::NotBefore { until, .. } if folds => {
                 let why = "it is not the channel's turn".to_owned();
                 self.join(notice, destination, held, Kind::Waiting, Some(until), why).await
             }
-            Handed::NotBefore(until) => waits(until, "it is not the channel's turn"),
+            Handed::NotBefore { until, .. } => waits(until, "it is not the channel's turn"),
         }
     }
 
@@ -332,34 +341,47 @@ impl Run<'_> {
         Ok(Outcome::AlreadyDelivered)
     }
 
-    /// What to do, with a look at what others have in hand where it hangs on that.
+    /// What to do, with a look at what became of earlier notices where it hangs on that.
     async fn decide(&self, facts: Facts<'_>, channel: &Channel) -> Result<Verdict> {
         let verdict = decide(&facts, self.now());
         if verdict != Verdict::Unheard {
             return Ok(verdict);
         }
-        let earlier = self.earlier_in_hand(facts.notice, channel).await?;
-        Ok(decide(&Facts { earlier: &earlier, ..facts }, self.now()))
+        let Earlier { delivered, mut in_hand } = self.earlier(facts.notice, channel).await?;
+        if delivered.is_none() && in_hand.is_empty() {
+            // What is told with others is written down as told before it is in hand no more: it may have been told between
+            // the two looks.
+            let told =
+                delivery::told(&self.clients.ledger, &facts.notice.incident, &channel.name).await?.told;
+            in_hand.extend((told.as_ref() != facts.told).then(|| self.later(SOON)));
+        }
+        // A delivery by itself may be written down a moment before what it told.
+        let told = delivered.as_ref().into_iter().chain(facts.told).max_by_key(|told| told.revision);
+        Ok(decide(&Facts { told, earlier: &in_hand, ..facts }, self.now()))
     }
 
-    /// Until when others have earlier notices of the incident in hand for the channel, by themselves or in a group. While
-    /// they are sent, the ledger does not say yet that the channel was told.
-    async fn earlier_in_hand(&self, notice: &Notice, channel: &Channel) -> Result<Vec<Timestamp>> {
+    /// What became of earlier notices of the incident on the channel. While others have them in hand, by themselves or in
+    /// a group, the ledger does not say yet that the channel was told.
+    async fn earlier(&self, notice: &Notice, channel: &Channel) -> Result<Earlier> {
         let ledger = &self.clients.ledger;
-        let mut until = Vec::new();
-        for state in delivery::before(ledger, notice, &channel.name).await? {
-            until.extend(match state {
-                delivery::State::InFlight { deadline, .. } => Some(deadline),
+        let mut earlier = Earlier::default();
+        for (told, state) in delivery::before(ledger, notice, &channel.name).await? {
+            match state {
+                delivery::State::InFlight { deadline, .. } => earlier.in_hand.push(deadline),
                 delivery::State::Joined { group } => {
-                    group::find(ledger, self.environment(), &group).await?.and_then(|group| group.in_hand)
+                    let group = group::find(ledger, self.environment(), &group).await?;
+                    earlier.in_hand.extend(group.and_then(|group| group.in_hand));
                 }
-                delivery::State::Pending { .. }
-                | delivery::State::Acknowledged
-                | delivery::State::AcceptedUnverified
-                | delivery::State::Failed { .. } => None,
-            });
+                delivery::State::Acknowledged | delivery::State::AcceptedUnverified => {
+                    let later = |known: &Told| known.revision < told.revision;
+                    if earlier.delivered.as_ref().is_none_or(later) {
+                        earlier.delivered = Some(told);
+                    }
+                }
+                delivery::State::Pending { .. } | delivery::State::Failed { .. } => {}
+            }
         }
-        Ok(until)
+        Ok(earlier)
     }
 
     /// Writes down that the channel needs to hear no more of this state.
@@ -374,15 +396,6 @@ impl Run<'_> {
         let due = self.now().saturating_add(pause).unwrap_or_else(|_| self.now());
         let (incident, channel) = (notice.incident.clone(), channel.name.clone());
         self.arm(&Reminder::Repeat { incident, channel }, due).await
-    }
-
-    /// Whether the source has told the channel too much lately.
-    async fn storms(&self, channel: &Channel, notice: &Notice) -> Result<bool> {
-        let storm = &self.notify().storm;
-        let every = storm.within.checked_div(i32::try_from(storm.count).unwrap_or(i32::MAX));
-        let rate = Rate { every: every.unwrap_or(storm.within), burst: storm.count };
-        let name = format!("{}#{}", channel.name, shared::id::of(&[&notice.source]));
-        Ok(self.turn(&name, rate, false).await? != Turn::Now)
     }
 
     /// When the incident counts as calm, while it flaps.

@@ -1,5 +1,7 @@
 //! What happens at the same moment elsewhere.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::ledger::{get_n, get_s};
@@ -7,7 +9,12 @@ use shared::ledger::{get_n, get_s};
 use super::together::{batch, notice};
 use super::world::Stage;
 use super::{failures, ok};
+use crate::MARGIN;
+use crate::decision::LEAST_TIME;
 use crate::receiver::Receiver;
+
+/// Longer than all else that happens before a claim.
+const SLOWNESS: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn an_end_that_comes_while_its_beginning_is_sent_is_told_after_it() {
@@ -22,6 +29,46 @@ async fn an_end_that_comes_while_its_beginning_is_sent_is_told_after_it() {
 
     // Whoever sent it died over it: it may have been heard.
     stage.later(41);
+    assert_eq!(failures(&stage.handle(&end).await.unwrap()), Vec::<&str>::new());
+    let slack = receiver.got("/slack/hunter2");
+    assert!(slack.len() == 2 && slack[1].body.contains("resolved"), "{slack:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_looks_while_its_beginning_is_written_down_is_told_after_it() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::at(&receiver);
+    stage.tell(&[notice(&stage, "a-1", "firing", "sev2", 0)]).await;
+    // The delivery is written down before what it told.
+    let mut after = stage.world.lock().unwrap().table.clone();
+    after.retain(|(_, sk), _| !sk.starts_with("told#"));
+    stage.in_flight();
+    stage.world.lock().unwrap().before_history = Some(Box::new(move |table| table.extend(after)));
+    let end = batch(&[notice(&stage, "a-1", "resolved", "sev2", 5)]);
+    assert_eq!(failures(&stage.handle(&end).await.unwrap()), Vec::<&str>::new());
+    let slack = receiver.got("/slack/hunter2");
+    assert!(slack.len() == 2 && slack[1].body.contains("resolved"), "{slack:?}");
+
+    stage.later(1);
+    let _ = stage.handle(&end).await.unwrap();
+    assert_eq!(receiver.got("/slack/hunter2").len(), 2, "it is known now");
+}
+
+#[tokio::test]
+async fn an_end_that_looks_while_its_beginning_is_written_down_as_told_comes_again() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::at(&receiver);
+    stage.tell(&[notice(&stage, "a-1", "firing", "sev2", 0)]).await;
+    // What was told with others: only that it was told is written down.
+    let mut after = stage.world.lock().unwrap().table.clone();
+    after.retain(|(_, sk), _| sk.starts_with("told#"));
+    stage.world.lock().unwrap().table.retain(|(pk, _), _| !pk.starts_with("delivery#"));
+    stage.world.lock().unwrap().before_history = Some(Box::new(move |table| table.extend(after)));
+    let end = batch(&[notice(&stage, "a-1", "resolved", "sev2", 5)]);
+    let report = stage.handle(&end).await.unwrap();
+    assert_eq!((report.outcome(), failures(&report).len()), ("given_back", 1));
+
+    stage.later(1);
     assert_eq!(failures(&stage.handle(&end).await.unwrap()), Vec::<&str>::new());
     let slack = receiver.got("/slack/hunter2");
     assert!(slack.len() == 2 && slack[1].body.contains("resolved"), "{slack:?}");
@@ -90,4 +137,30 @@ async fn a_reminder_that_is_faster_than_its_group_comes_again() {
         }]});
         assert_eq!(stage.handle(&event).await.unwrap().outcome(), outcome, "{age} s old");
     }
+}
+
+#[tokio::test]
+async fn a_ledger_so_slow_that_a_channel_had_no_time_to_answer_leaves_it_to_the_next_invocation() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::at(&receiver);
+    stage.left = MARGIN + LEAST_TIME + SLOWNESS;
+    stage.world.lock().unwrap().meanwhile = Some(|_, item| {
+        if get_s(item, "state").is_some_and(|state| state == "in_flight") {
+            std::thread::sleep(SLOWNESS);
+        }
+    });
+    let news = batch(&[notice(&stage, "a-1", "firing", "sev2", 0)]);
+    let report = stage.handle(&news).await.unwrap();
+    assert_eq!((report.outcome(), failures(&report).len()), ("given_back", 1));
+    assert_eq!(receiver.got("/slack/hunter2").len(), 0);
+    let states = stage.states();
+    assert!(states.iter().all(|(_, state)| state == "pending"), "{states:?}");
+    assert!(states.iter().any(|(channel, _)| channel == "ops"), "it was given back, not only left alone");
+
+    stage.world.lock().unwrap().meanwhile = None;
+    stage.left = Duration::from_secs(30);
+    stage.later(5);
+    assert_eq!(failures(&stage.handle(&news).await.unwrap()), Vec::<&str>::new());
+    assert_eq!(receiver.got("/slack/hunter2").len(), 1);
+    stage.check_states(&[("audit", "acknowledged"), ("ops", "acknowledged")]);
 }

@@ -81,7 +81,7 @@ async fn at_any(least_calls: usize, dies: impl AsyncFn(Death) -> bool) {
 #[tokio::test]
 async fn a_delivery_that_dies_anywhere_arrives_and_is_never_recorded_unsent() {
     let event = event("notice-raw");
-    at_any(15, async |death| {
+    at_any(14, async |death| {
         let receiver = Receiver::start(ok).await;
         let stage = Stage::at(&receiver);
         let ended = ends_before(death, &stage, &event).await;

@@ -27,6 +27,9 @@ use crate::{Clients, Config, Fanout, Http, OnceCell, Timestamp, decision};
 /// Entries by partition key and sort key.
 pub(super) type Table = BTreeMap<(String, String), Item>;
 
+/// What somebody else does to the table, once.
+type Meanwhile = Box<dyn FnOnce(&mut Table) + Send>;
+
 /// What AWS holds and was asked for.
 #[derive(Default)]
 pub(super) struct World {
@@ -38,6 +41,8 @@ pub(super) struct World {
     writes: usize,
     /// What somebody else does to the table just before a write.
     pub(super) meanwhile: Option<fn(&mut Table, &Item)>,
+    /// What somebody else does to the table just before it is asked for all deliveries of an incident.
+    pub(super) before_history: Option<Meanwhile>,
     /// The last call that the process lives to make.
     pub(super) last_call: Option<usize>,
     pub(super) calls: usize,
@@ -143,6 +148,9 @@ impl World {
             return QueryOutput::builder().build();
         }
         let values = input.expression_attribute_values().unwrap();
+        if get_s(values, ":pk").unwrap().starts_with("delivery#") && values[":sk"] == s(" ") {
+            self.before_history.take().into_iter().for_each(|change| change(&mut self.table));
+        }
         let found = self
             .table
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use jiff::SignedDuration;
 use local::receiver::Answer;
 use local::runtime_api::{Event, Function, Outcome};
@@ -59,7 +59,7 @@ pub(super) async fn rows(stage: &Stage<'_>) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Tells notices one after another; how much longer than the slow channel each took.
+/// Tells notices one after another; how much longer each took than the slow channel did to answer it.
 async fn measure(stage: &Stage<'_>, function: &Function, word: &str) -> anyhow::Result<Samples> {
     stage.receiver.clear();
     let mut samples = Samples::default();
@@ -71,8 +71,10 @@ async fn measure(stage: &Stage<'_>, function: &Function, word: &str) -> anyhow::
         if invoked.outcome != answered {
             bail!("a notice was not told at once: {:?}", invoked.outcome);
         }
+        let channel =
+            stage.receiver.took("/slow").last().copied().context("the slow channel was not told")?;
         if number >= WARMING {
-            samples.add(invoked.took.saturating_sub(SLOW));
+            samples.add(invoked.took.saturating_sub(channel));
         }
     }
     for path in PATHS {
