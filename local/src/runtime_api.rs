@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -107,6 +107,7 @@ pub struct Function {
     pid: u32,
     init: Duration,
     turn: tokio::sync::Mutex<()>,
+    answered: AtomicUsize,
     end: Arc<Notify>,
     exit: watch::Receiver<Option<ExitStatus>>,
     output: Output,
@@ -160,6 +161,7 @@ impl Function {
             pid,
             init: Duration::ZERO,
             turn: tokio::sync::Mutex::new(()),
+            answered: AtomicUsize::new(0),
             end,
             exit,
             output,
@@ -186,6 +188,7 @@ impl Function {
             biased;
             answer = answered => {
                 let Answer { outcome, handed, at } = answer.context("the function's event was lost")?;
+                self.answered.fetch_add(1, Ordering::Relaxed);
                 Ok(Invoked { request_id, outcome, handed: Some(handed), took: at.duration_since(handed) })
             }
             status = exit.wait_for(Option::is_some) => {
@@ -229,26 +232,34 @@ impl Function {
 
     /// The report line of the invocation with this id: the JSON object on standard output whose `request_id` it is.
     pub async fn report(&self, request_id: &str) -> anyhow::Result<Value> {
-        let reported = async {
+        let of_it = |line: &Value| line.get("request_id").is_some_and(|id| id == request_id);
+        let wanted = |output: &Output| output.reports().into_iter().find(of_it);
+        self.until(wanted).await.with_context(|| format!("no report of {request_id} in\n{}", self.written()))
+    }
+
+    /// Waits until all is read that the process wrote before its answers: a report line for each. A line may still be
+    /// in the pipe when the answer to its invocation is here.
+    pub async fn reported(&self) -> anyhow::Result<()> {
+        let answered = self.answered.load(Ordering::Relaxed);
+        let wanted = |output: &Output| (output.reports().len() >= answered).then_some(());
+        self.until(wanted)
+            .await
+            .with_context(|| format!("fewer than {answered} reports in\n{}", self.written()))
+    }
+
+    /// What is sought in the output, once it is there.
+    async fn until<T>(&self, sought: impl Fn(&Output) -> Option<T>) -> anyhow::Result<T> {
+        let found = async {
             loop {
                 // Asked for before looking, so that a line between the two is not missed.
                 let more = self.output.more.notified();
-                let line =
-                    self.stdout().iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(
-                        |line| {
-                            line.get("_aws").is_some()
-                                && line.get("request_id").is_some_and(|id| id == request_id)
-                        },
-                    );
-                if let Some(line) = line {
-                    return line;
+                if let Some(found) = sought(&self.output) {
+                    return found;
                 }
                 more.await;
             }
         };
-        tokio::time::timeout(LINE_LIMIT, reported)
-            .await
-            .with_context(|| format!("no report of {request_id} in\n{}", self.written()))
+        Ok(tokio::time::timeout(LINE_LIMIT, found).await?)
     }
 
     /// Ends the process as the platform would, without a word, and waits until it is gone. An invocation under way
@@ -364,6 +375,13 @@ impl Output {
     fn lines(&self, stream: Stream) -> Vec<String> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().filter(|(of, _)| *of == stream).map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The report lines so far: log and metric at once.
+    fn reports(&self) -> Vec<Value> {
+        let lines = self.lines(Stream::Out);
+        let read = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        read.filter(|line| line.get("_aws").is_some()).collect()
     }
 
     /// Waits until both streams are at their end.

@@ -263,8 +263,10 @@ async fn held(stage: &Stage) -> anyhow::Result<()> {
         let time = now() + SignedDuration::from_hours(hours);
         time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string()
     };
-    let window = format!("{{name: night, from: \"{}\", to: \"{}\", zone: UTC}}", clock(2), clock(3));
-    put_policy(stage, &environment, &format!("redeploy: {{settle: 1s, only_in: [{window}]}}")).await?;
+    let until = clock(3);
+    let window = |from: &str| format!("{{name: night, from: \"{from}\", to: \"{until}\", zone: UTC}}");
+    let closed = window(&clock(2));
+    put_policy(stage, &environment, &format!("redeploy: {{settle: 1s, only_in: [{closed}]}}")).await?;
     scene.hurry();
     scene.run().await?;
     scene.expect_updated(&[])?;
@@ -275,12 +277,8 @@ async fn held(stage: &Stage) -> anyhow::Result<()> {
         next <= now() + SignedDuration::from_mins(15),
         "its message would be handed out for too long: {next}"
     );
-    put_policy(
-        stage,
-        &environment,
-        &format!("windows: [{}]\nredeploy: {{settle: 1s}}", window.replace(&clock(2), &clock(-1))),
-    )
-    .await?;
+    put_policy(stage, &environment, &format!("windows: [{}]\nredeploy: {{settle: 1s}}", window(&clock(-1))))
+        .await?;
     scene.hurry();
     scene.run().await?;
     scene.expect_updated(&[])?;

@@ -55,7 +55,7 @@ async fn user(stage: &Stage) -> anyhow::Result<()> {
     }
     let opened = app.expect_all(5 * A_WHILE)?;
     measured(&format!("valkey-user: 0 of {opened} connections lost in two rotations"));
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -84,7 +84,7 @@ async fn token(stage: &Stage) -> anyhow::Result<()> {
     measured(&format!(
         "valkey-auth-token: 0 of {opened} connections lost in two rotations and two settlements"
     ));
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -137,7 +137,7 @@ async fn second(stage: &Stage) -> anyhow::Result<()> {
             "a token that ElastiCache does not allow"
         );
     }
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -167,7 +167,7 @@ async fn held(stage: &Stage) -> anyhow::Result<()> {
         ensure!(cache(&scene)?.changes().len() == 1, "it was changed again");
         app.connects(A_WHILE).await?;
         app.expect_all(2 * A_WHILE)?;
-        scene.hear_out(&hook);
+        scene.hear_out(&hook).await?;
         scene.expect_silence()?;
     }
     Ok(())
@@ -190,6 +190,6 @@ async fn settled_late(stage: &Stage) -> anyhow::Result<()> {
     expect_settled(&scene.settle(&hook).await?)?;
     cache.settled().await?;
     ensure!(!scene.takes(&old).await?, "the old token is still taken");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }

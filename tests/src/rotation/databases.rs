@@ -53,7 +53,7 @@ async fn alternating(stage: &Stage) -> anyhow::Result<()> {
         "postgres-alternating: 0 of {opened} connections lost in two rotations within {} ms",
         began.elapsed().as_millis()
     ));
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -114,7 +114,7 @@ async fn single(stage: &Stage) -> anyhow::Result<()> {
         millis(set_ended, moved),
         millis(set_ended, redeployed),
     ));
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -154,7 +154,7 @@ async fn plain(stage: &Stage) -> anyhow::Result<()> {
     let heard = heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
     ensure!(!heard.is_empty(), "it did not even ask");
     ensure!(heard.chunks(8).all(|asked| asked == [0, 0, 0, 8, 4, 210, 22, 47]), "it said more");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -172,6 +172,6 @@ async fn strange(stage: &Stage) -> anyhow::Result<()> {
     let said = scene.said_by_the_database()?;
     let since = &said[from..];
     ensure!(since.contains("SSL connection") && !since.contains("authenti"), "it went on: {since}");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }

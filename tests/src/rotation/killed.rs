@@ -108,7 +108,7 @@ async fn lost_and_repeated(stage: &Stage) -> anyhow::Result<()> {
         let told = || format!("{} with the first {action} {word}", kind.word());
         scene.rotate(&hook, "one").await.with_context(told)?;
         scene.expect_rotated(&rotation, &from).await.with_context(told)?;
-        scene.hear_out(&hook);
+        scene.hear_out(&hook).await?;
         scene.expect_silence()?;
         Ok(usize::from(scene.proxy.count(action) > 0))
     });
@@ -150,7 +150,7 @@ async fn killed_at(stage: &Stage, kind: Kind, at: At) -> anyhow::Result<bool> {
         ended = rotation.run(&hook) => ended.map(|_| false)?,
     };
     hook.kill().await?;
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     if let Some(wire) = &scene.wire {
         wire.heal();
     }
@@ -160,7 +160,7 @@ async fn killed_at(stage: &Stage, kind: Kind, at: At) -> anyhow::Result<bool> {
     let hook = scene.hook().await?;
     scene.rotate(&hook, "one").await?;
     scene.expect_rotated(&rotation, &from).await?;
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()?;
     Ok(killed)
 }

@@ -84,7 +84,7 @@ async fn twice(stage: &Stage) -> anyhow::Result<()> {
         ensure!(moves(&scene) == 1, "{}: the label moved again", kind.word());
         scene.rotate(&hook, "one").await?;
         scene.expect_rotated(&rotation, &first).await?;
-        scene.hear_out(&hook);
+        scene.hear_out(&hook).await?;
         scene.expect_silence()?;
     }
     Ok(())
@@ -114,7 +114,7 @@ async fn abandoned(stage: &Stage) -> anyhow::Result<()> {
     refusal(&step)?;
     ensure!(scene.secrets.version(&scene.name, CURRENT)? == Some(by_hand), "it was written over");
     ensure!(scene.lets_in(CURRENT).await?, "the value written by hand is not let in");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -141,7 +141,7 @@ async fn strange(stage: &Stage) -> anyhow::Result<()> {
         well(&rotation, &hook, name).await?;
     }
     ensure!(scene.secrets.version(&scene.name, CURRENT)? == Some(rotation.token), "it was not rotated");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -156,7 +156,7 @@ async fn configured(stage: &Stage) -> anyhow::Result<()> {
     let step = rotation.step(&hook, "createSecret").await?;
     ensure!(refusal(&step)?.contains("turned off"), "{step}");
     ensure!(scene.secrets.value(&scene.name, PENDING)?.is_none(), "a value was made");
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     scene.expect_silence()
 }
 
@@ -171,7 +171,7 @@ async fn only_tested(stage: &Stage) -> anyhow::Result<()> {
         let changed = scene.cache.as_ref().is_some_and(|cache| !cache.changes().is_empty());
         ensure!(!changed, "{}: ElastiCache was told something", kind.word());
         ensure!(scene.lets_in(CURRENT).await?, "{}: the current value is not let in", kind.word());
-        scene.hear_out(&hook);
+        scene.hear_out(&hook).await?;
         scene.expect_silence()?;
     }
     Ok(())
@@ -183,7 +183,7 @@ async fn across(stage: &Stage) -> anyhow::Result<()> {
     scene.secrets.move_to_another_account(&scene.name, ROTATION_TOKEN)?;
     let hook = scene.hook().await?;
     scene.rotate(&hook, "one").await?;
-    scene.hear_out(&hook);
+    scene.hear_out(&hook).await?;
     let said = [hook.stdout(), hook.stderr()].concat().join("\n");
     ensure!(!said.contains(ROTATION_TOKEN), "the function said the token of the rotation");
     scene.expect_silence()

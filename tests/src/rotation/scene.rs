@@ -293,9 +293,11 @@ impl<'a> Scene<'a> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).push((who.to_owned(), said.into()));
     }
 
-    /// Keeps what a process of the function wrote.
-    pub(crate) fn hear_out(&self, hook: &Function) {
+    /// Keeps what a process of the function wrote, once all that it wrote before its answers is read.
+    pub(crate) async fn hear_out(&self, hook: &Function) -> anyhow::Result<()> {
+        hook.reported().await?;
         self.hear("the function", [hook.stdout(), hook.stderr()].concat().join("\n"));
+        Ok(())
     }
 
     /// That no secret value is in anything that was said: by the function, the servers, in the calls to AWS but those
