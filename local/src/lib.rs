@@ -4,6 +4,7 @@
 //! template deployed, and a receiver listening. Nothing of it outlives its owner.
 
 pub mod aws;
+pub mod browser;
 pub mod build;
 pub mod deployment;
 pub mod job;

@@ -195,6 +195,8 @@ impl Shared {
         let call = Call {
             id,
             action,
+            method: parts.method.clone(),
+            headers: parts.headers.clone(),
             protocol,
             path: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),
             body: body.clone(),

@@ -106,6 +106,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Received {
     requests: Vec<Request>,
+    /// How long each answer took, by path.
+    took: HashMap<String, Vec<Duration>>,
     answers: HashMap<String, VecDeque<Answer>>,
     scripts: Vec<Script>,
 }
@@ -164,6 +166,11 @@ impl Receiver {
     /// What has come to any path, oldest first.
     pub fn all(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
+    }
+
+    /// How long the answers to the path took, oldest first: a delay is never shorter than it was meant, but may be longer.
+    pub fn took(&self, path: &str) -> Vec<Duration> {
+        self.shared.lock().took.get(path).cloned().unwrap_or_default()
     }
 
     /// Forgets what has come and how to answer.
@@ -236,6 +243,7 @@ async fn receive(
         return respond(&Answer::new(413, "too large"));
     };
     let path = head.uri.path().to_owned();
+    let at = Instant::now();
     let answer = {
         let mut state = shared.lock();
         let request = Request {
@@ -243,7 +251,7 @@ async fn receive(
             path: path.clone(),
             headers: head.headers,
             body: body.into(),
-            at: Instant::now(),
+            at,
         };
         let queued = state.answers.get_mut(&path).and_then(VecDeque::pop_front);
         let scripted = || state.scripts.iter().find_map(|Script(script)| script(&request));
@@ -254,7 +262,10 @@ async fn receive(
     shared.arrived.notify_waiters();
 
     let answer = answer.unwrap_or_else(|| Answer::new(200, "ok"));
-    tokio::time::sleep(answer.delay).await;
+    if !answer.delay.is_zero() {
+        tokio::time::sleep(answer.delay).await;
+    }
+    shared.lock().took.entry(path).or_default().push(at.elapsed());
     if answer.reset {
         line.cut();
         // The connection ends under this answer, which is therefore never given.

@@ -1,5 +1,6 @@
-//! Recorded answers for what local AWS lacks: service deployments of ECS, CodeDeploy, stacks that are stuck, and a
-//! Secrets Manager and an ElastiCache that rotate.
+//! Recorded answers for what local AWS lacks: service deployments of ECS, CodeDeploy, stacks that are stuck, a Secrets
+//! Manager and an ElastiCache that rotate, an SQS that keeps to its own rules, an S3 that checks what it is given, and a
+//! DynamoDB table that evaluates its conditions.
 //!
 //! Each double keeps a small state and answers exactly the actions it covers, from it, in the shapes of the service's
 //! API. It is strict: what the API does not know (a parameter, an ARN, a state that does not allow the call) is
@@ -17,19 +18,26 @@ use sha2::{Digest, Sha256};
 use crate::aws::{ACCOUNT, REGION};
 use crate::proxy::{Answer, Call};
 
+mod checksums;
 mod code_deploy;
 mod deployments;
 mod elasticache;
 pub mod fleet;
+mod objects;
+mod queues;
 mod secrets_manager;
 mod stacks;
+mod table;
 
 pub use code_deploy::{CodeDeploy, ecs_app_spec, lambda_app_spec};
 pub use deployments::{Deployments, Running, Status};
 pub use elasticache::ElastiCache;
 pub use fleet::Fleet;
+pub use objects::Objects;
+pub use queues::{Gone, Held, Letter, Queues};
 pub use secrets_manager::SecretsManager;
 pub use stacks::Stacks;
+pub use table::{Entry, Table};
 
 /// A call that changed something, and was answered with success.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@
 //! A second is one of the core's, where the system says how long the thread had it: what else the machine does is not
 //! counted then.
 
+mod letters;
 mod notices;
 mod rendering;
 mod rollback;
@@ -30,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let now: Timestamp = "2026-11-20T12:00:00Z".parse()?;
     say("alarm-rollback", "decisions on one core", rollback::decision(now)?)?;
     say("notification-fanout", routing::WHAT, routing::decision(now)?)?;
+    say("dlq-triage", letters::WHAT, letters::judging(now)?)?;
     let (ordinary, large) = (notices::ordinary(now)?, notices::large(now)?);
     for (size, notice) in [("ordinary", &ordinary), ("large", &large)] {
         for (channel, render) in rendering::CHANNELS {

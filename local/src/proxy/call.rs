@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use http_body_util::Full;
-use hyper::Response;
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::{Method, Response};
 use serde_json::{Value, json};
 
 use super::Cut;
@@ -18,9 +18,12 @@ use super::fault::covers;
 pub struct Call {
     pub(super) id: usize,
     /// The IAM action, such as `ecs:UpdateService`. Of the REST protocols only the operations on Lambda aliases and
-    /// versions have theirs; for the others the method and path take its place, such as
+    /// versions and on S3 objects have theirs; for the others the method and path take its place, such as
     /// `lambda:GET /2015-03-31/functions/web`.
     pub action: String,
+    /// The HTTP method.
+    pub method: Method,
+    pub(super) headers: HeaderMap,
     /// How it is written.
     pub protocol: Protocol,
     /// Path and query, such as `/2015-03-31/functions/web/versions?MaxItems=50`.
@@ -53,13 +56,29 @@ impl Call {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
+    /// A header of the request, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The headers of the request that are text: their names in lower case, and their values.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
+    /// The bucket and the key that a call to S3 is about, by path or by host; the key is empty where it is about the
+    /// bucket.
+    pub fn object(&self) -> (String, String) {
+        object(self.header(HOST.as_str()), self.path.split('?').next().unwrap_or_default())
+    }
+
     /// The operation alone, such as `UpdateService`.
     pub fn operation(&self) -> &str {
         self.action.split_once(':').map_or(&*self.action, |(_, operation)| operation)
     }
 }
 
-/// The wire protocols of AWS (`awsJson1_0` and `awsJson1_1`, `awsQuery`, `rpcv2Cbor`, `restJson1`).
+/// The wire protocols of AWS (`awsJson1_0` and `awsJson1_1`, `awsQuery`, `rpcv2Cbor`, `restJson1`, `restXml`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// `X-Amz-Target`, JSON both ways.
@@ -70,12 +89,15 @@ pub enum Protocol {
     Cbor,
     /// Method and path, JSON both ways.
     Rest,
+    /// Method and path, and XML for what is no object: S3.
+    Xml,
 }
 
 /// An answer to a call, written by a test or a fault.
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
+    headers: Vec<(Cow<'static, str>, String)>,
     body: Body,
 }
 
@@ -104,7 +126,7 @@ impl Answer {
 
     /// This status with these bytes, of the call's own content type.
     pub fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: Body::Raw(body.into()) }
+        Self { status, headers: Vec::new(), body: Body::Raw(body.into()) }
     }
 
     /// A service's error, written as the call's protocol has it.
@@ -113,7 +135,15 @@ impl Answer {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, body: Body::Error { code: code.into(), message: message.into() } }
+        let body = Body::Error { code: code.into(), message: message.into() };
+        Self { status, headers: Vec::new(), body }
+    }
+
+    /// The same with this header, in the place of any that has the name.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
     }
 
     pub(super) fn response(self, protocol: Protocol) -> Result<Response<Full<Bytes>>, Cut> {
@@ -133,7 +163,12 @@ impl Answer {
                 protocol.error(&code, &message)
             }
         };
-        Ok(response.body(Full::new(body.into()))?)
+        let mut response = response.body(Full::new(body.into()))?;
+        for (name, value) in self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Cut)?;
+            response.headers_mut().insert(name, HeaderValue::from_str(&value).map_err(|_| Cut)?);
+        }
+        Ok(response)
     }
 }
 
@@ -144,6 +179,7 @@ impl Protocol {
             Self::Query => "text/xml",
             Self::Cbor => "application/cbor",
             Self::Rest => "application/json",
+            Self::Xml => "application/xml",
         }
     }
 
@@ -156,6 +192,9 @@ impl Protocol {
                 escaped(message)
             )
             .into(),
+            Self::Xml => {
+                format!("<Error><Code>{code}</Code><Message>{}</Message></Error>", escaped(message)).into()
+            }
             Self::Cbor => {
                 let mut map = vec![0xa2]; // a map of two pairs
                 for text in ["__type", code, "message", message] {
@@ -222,7 +261,77 @@ pub(super) fn name(parts: &Parts, body: &[u8]) -> (String, Protocol) {
     {
         return (action.to_owned(), protocol);
     }
+    if service == "s3" {
+        let (_, key) = object(header(HOST.as_str()), path);
+        let query = parts.uri.query().unwrap_or_default();
+        let action = object_action(parts.method.as_str(), !key.is_empty(), query);
+        return (action.map_or_else(|| format!("s3:{operation}"), ToOwned::to_owned), Protocol::Xml);
+    }
     (format!("{service}:{operation}"), protocol)
+}
+
+/// The IAM action of an operation on an object or on the list of them (S3 API). What another sub-resource is about,
+/// such as `?tagging`, has none here.
+fn object_action(method: &str, has_key: bool, query: &str) -> Option<&'static str> {
+    const OF_LISTS: [&str; 8] = [
+        "continuation-token",
+        "delimiter",
+        "encoding-type",
+        "fetch-owner",
+        "list-type",
+        "max-keys",
+        "prefix",
+        "start-after",
+    ];
+    let names = || query.split('&').filter_map(|pair| pair.split('=').next()).filter(|name| !name.is_empty());
+    let plain = names().all(|name| match name {
+        "x-id" => true,
+        "versionId" => has_key,
+        name => !has_key && OF_LISTS.contains(&name),
+    });
+    let of_version = names().any(|name| name == "versionId");
+    match (method, has_key) {
+        _ if !plain => None,
+        ("PUT", true) => Some("s3:PutObject"),
+        ("GET" | "HEAD", true) => Some(if of_version { "s3:GetObjectVersion" } else { "s3:GetObject" }),
+        ("DELETE", true) => Some(if of_version { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" }),
+        ("GET" | "HEAD", false) => Some("s3:ListBucket"),
+        _ => None,
+    }
+}
+
+/// Bucket and key of a path. The bucket stands in front of the host, or at the beginning of the path where the host is
+/// an address, `localhost` or that of S3 itself.
+fn object(host: Option<&str>, path: &str) -> (String, String) {
+    let host = host.map_or("", |host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let in_host = [".s3.", ".s3-", ".localhost"]
+        .iter()
+        .find_map(|end| host.find(end).and_then(|at| host.get(..at)))
+        .filter(|bucket| !bucket.is_empty());
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (bucket, key) = match in_host {
+        Some(bucket) => (bucket, path),
+        None => path.split_once('/').unwrap_or((path, "")),
+    };
+    (bucket.to_owned(), unescaped(key))
+}
+
+/// A part of a path without its percent signs.
+fn unescaped(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let code =
+            after.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The IAM action of an operation on aliases or versions (Lambda API, `/2015-03-31/functions/<function>/…`).

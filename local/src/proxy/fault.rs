@@ -100,13 +100,18 @@ impl Fault {
             (Self::Throttle, Protocol::Rest) => {
                 Answer::error(429, "TooManyRequestsException", "Rate exceeded")
             }
+            (Self::Throttle, Protocol::Xml) => {
+                Answer::error(503, "SlowDown", "Please reduce your request rate.")
+            }
             (Self::Deny, Protocol::Json | Protocol::Cbor) => {
                 Answer::error(400, "AccessDeniedException", refusal(call))
             }
             (Self::Deny, Protocol::Query) if call.is("sns:*") => {
                 Answer::error(403, "AuthorizationError", refusal(call))
             }
-            (Self::Deny, Protocol::Query) => Answer::error(403, "AccessDenied", refusal(call)),
+            (Self::Deny, Protocol::Query | Protocol::Xml) => {
+                Answer::error(403, "AccessDenied", refusal(call))
+            }
             (Self::Deny, Protocol::Rest) => Answer::error(403, "AccessDeniedException", refusal(call)),
             (Self::InternalError, _) => Answer::error(500, "InternalFailure", "An internal error occurred"),
             (Self::Unavailable, _) => Answer::error(503, "ServiceUnavailable", "The service is unavailable"),

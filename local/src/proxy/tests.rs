@@ -45,6 +45,7 @@ fn call(url: &str, service: &str, protocol: Protocol, operation: &str) -> Reques
         "AWS4-HMAC-SHA256 Credential=AKIA/20261120/eu-central-1/{service}/aws4_request, SignedHeaders=host"
     );
     let request = Request::post(match protocol {
+        Protocol::Xml => format!("{url}/{operation}"),
         Protocol::Cbor => format!("{url}/service/Granite/operation/{operation}"),
         Protocol::Rest => format!("{url}/2015-03-31/functions/{operation}?Qualifier=live"),
         Protocol::Json | Protocol::Query => format!("{url}/"),
@@ -58,7 +59,7 @@ fn call(url: &str, service: &str, protocol: Protocol, operation: &str) -> Reques
             request.header("content-type", "application/x-www-form-urlencoded"),
             format!("Version=2010-03-31&Action={operation}&Message=Action%3D1"),
         ),
-        Protocol::Cbor | Protocol::Rest => (request, String::new()),
+        Protocol::Cbor | Protocol::Rest | Protocol::Xml => (request, String::new()),
     };
     request.body(Full::new(body.into())).unwrap()
 }
@@ -92,6 +93,43 @@ async fn a_call_is_named_by_its_iam_action() {
         check(&proxy, expected, protocol);
     }
     assert_eq!(proxy.calls()[0].json(), json!({"of": 1}));
+}
+
+#[tokio::test]
+async fn a_call_to_s3_is_named_by_its_action_and_says_its_object_and_its_headers() {
+    let proxy = Proxy::answering(|_| Answer::json(&json!({})).with_header("etag", "\"1\"")).await.unwrap();
+    let scope = "AWS4-HMAC-SHA256 Credential=AKIA/20261120/eu-central-1/s3/aws4_request, SignedHeaders=host";
+    let in_host = "archive.s3.eu-central-1.amazonaws.com";
+    for (method, host, path, action, key) in [
+        ("PUT", "127.0.0.1:80", "/archive/a/b%20c%2Bd?x-id=PutObject", "s3:PutObject", "a/b c+d"),
+        ("PUT", in_host, "/a/b", "s3:PutObject", "a/b"),
+        ("GET", in_host, "/a", "s3:GetObject", "a"),
+        ("HEAD", "localhost:80", "/archive/a", "s3:GetObject", "a"),
+        ("HEAD", "archive.localhost", "/a?versionId=1", "s3:GetObjectVersion", "a"),
+        ("DELETE", "s3.eu-central-1.amazonaws.com", "/archive/a", "s3:DeleteObject", "a"),
+        ("GET", in_host, "/?list-type=2&prefix=a", "s3:ListBucket", ""),
+        ("HEAD", "127.0.0.1", "/archive", "s3:ListBucket", ""),
+        ("GET", in_host, "/a?tagging", "s3:GET /a", "a"),
+        ("PUT", in_host, "/?versioning", "s3:PUT /", ""),
+    ] {
+        let request = Request::builder().method(method).uri(format!("{}{path}", proxy.url()));
+        let request =
+            request.header("host", host).header("authorization", scope).header("x-amz-meta-of", "1");
+        let response = client().request(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(response.headers()["etag"], "\"1\"");
+        assert_eq!(response.headers()["content-type"], "application/xml");
+        let call = proxy.calls().pop().unwrap();
+        assert_eq!(
+            (&*call.action, call.protocol, call.method.as_str()),
+            (action, Protocol::Xml, method),
+            "{path}"
+        );
+        assert_eq!(call.object(), ("archive".to_owned(), key.to_owned()), "{path}");
+        assert_eq!(
+            (call.header("X-Amz-Meta-Of"), call.headers().any(|(name, _)| name == "host")),
+            (Some("1"), true)
+        );
+    }
 }
 
 #[tokio::test]
@@ -140,6 +178,7 @@ async fn an_error_is_written_in_the_protocol_of_its_call() {
             br#"{"__type":"TooManyRequestsException","message":"Rate exceeded"}"#,
         ),
         (Protocol::Query, "sns", 400, b"<Code>Throttling</Code>"),
+        (Protocol::Xml, "s3", 503, b"<Code>SlowDown</Code>"),
         (Protocol::Cbor, "monitoring", 400, b"\xa2\x79\x00\x06__type\x79\x00\x13ThrottlingException"),
     ] {
         let (answered, body) = send(call(proxy.url(), service, protocol, "Do")).await.unwrap();
@@ -242,6 +281,8 @@ fn the_longest_chain_counts_calls_that_waited_for_one_another() {
     let call = |action: &str, arrived, ended: Option<u64>| Call {
         id: 0,
         action: action.to_owned(),
+        method: hyper::Method::POST,
+        headers: hyper::HeaderMap::new(),
         protocol: Protocol::Json,
         path: "/".to_owned(),
         body: Bytes::new(),
