@@ -103,7 +103,8 @@ pub async fn stopped_tasks(
     Ok(tasks)
 }
 
-fn read_task(task: ecs::Task) -> StoppedTask {
+/// What a task that stopped says.
+pub fn read_task(task: ecs::Task) -> StoppedTask {
     let arn = task.task_arn.unwrap_or_default();
     let containers = task.containers.unwrap_or_default().into_iter().map(|container| StoppedContainer {
         name: container.name.unwrap_or_default(),

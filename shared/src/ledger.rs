@@ -10,11 +10,13 @@
 //! | `secret#<ARN>` | `overlap` | [`rotation`]: the AUTH token that was added, until the older one is taken away |
 //! | `target#<target>` | `redeploying` | [`lease`]: who deploys the target anew, and until when nobody else may |
 //! | `target#<target>` | `waiting#<redeploy>` | [`redeploy`]: who waits for the end of its deployment |
+//! | `target#<target>` | `scaling` | [`scaling`]: more tasks than its own, while messages wait |
 //! | `secret#<ARN>` | `label#<stage>` | [`redeploy`]: to which version the label moved last |
 //! | `redeploy#<id>` | `state`, `stepping`, `member#<target>` | [`redeploy`]: how far it is, who goes on, its services |
 //! | `definition#<ARN>` | `references` | [`definition`]: the secrets that a task definition refers to |
 //! | `incident#<key>` | `state` | [`incident`]: what people were last told |
 //! | `activity#<environment>` | `<incident>` | [`activity`]: what goes on, and who has it in hand |
+//! | `health#<environment>` | `component#<kind>:<name>`, `sweeps` | what `health-check` saw last (its `memory`) |
 //! | `silences#<environment>` | `<id>` | [`silence`]: what people are not told for a while |
 //!
 //! `expires_at` (seconds since the epoch) is the table's TTL attribute. DynamoDB deletes late, so whatever must end
@@ -32,6 +34,7 @@ pub mod operation;
 pub mod redeploy;
 pub mod revision;
 pub mod rotation;
+pub mod scaling;
 pub mod silence;
 pub mod target;
 

@@ -6,16 +6,22 @@
 //! `policy.example.yaml` shows every field; `policy.schema.json` is generated from these types.
 
 mod deployments;
+pub mod dlq;
 mod freeze;
+pub mod health;
 pub mod notify;
 mod read;
 mod redeploy;
+mod scale;
 mod window;
 
 pub use deployments::Deployments;
+pub use dlq::Dlq;
 pub use freeze::{Freeze, Frozen};
+pub use health::Health;
 pub use notify::Notify;
 pub use redeploy::{MovedImage, PutBack, Redeploy, Waves};
+pub use scale::Scale;
 pub use window::{Day, TimeOfDay, Window};
 
 use std::fmt;
@@ -56,6 +62,12 @@ pub struct Policy {
     pub redeploy: Redeploy,
     /// Which deployments people are told of.
     pub deployments: Deployments,
+    /// What is done with dead letters.
+    pub dlq: Dlq,
+    /// Which services follow the depth of a queue.
+    pub scale: Vec<Scale>,
+    /// What is checked, what counts as healthy, and what people are told of it.
+    pub health: Health,
     /// Who is told what, where and when.
     pub notify: Notify,
 }

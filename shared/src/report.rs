@@ -128,6 +128,32 @@ pub struct Run<'a> {
     pub millis: f64,
 }
 
+/// Writes down one thing that an invocation did to one message of many, as a line of its own: the report counts them.
+pub fn audit(what: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(what) {
+        // Nobody is left to be told that the log cannot be written.
+        let _ = writeln!(std::io::stdout().lock(), "{{\"audit\":{text}}}");
+    }
+}
+
+/// Writes down counts with dimensions of their own, as an EMF line beside the report. Each combination of dimensions is a
+/// metric that CloudWatch charges for.
+pub fn count(dimensions: &[(&str, &str)], counts: &[(&str, usize)], now: Timestamp) {
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let metrics: Vec<Value> = counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+    let mut object = Map::new();
+    object.insert(
+        "_aws".to_owned(),
+        json!({
+            "Timestamp": now.as_millisecond(),
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics}],
+        }),
+    );
+    object.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    object.extend(counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))));
+    let _ = writeln!(std::io::stdout().lock(), "{}", Value::Object(object));
+}
+
 /// The report as one line of JSON.
 pub fn line(report: &Report, run: &Run<'_>) -> String {
     let mut metrics =

@@ -9,12 +9,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DAY, Policy, ScaledToZero, notify};
+use super::{DAY, Policy, ScaledToZero, notify, scale};
 
 /// The policy, or what is wrong with it: `line 7: rollback.cooldown: …`.
 pub(super) fn document(text: &str) -> Result<Policy, String> {
     let policy: Policy = serde_norway::from_str(text).map_err(|error| told(&error))?;
-    match notify::problem(&policy.notify) {
+    match scale::problem(&policy.scale).or_else(|| notify::problem(&policy.notify)) {
         None => Ok(policy),
         Some((path, wrong)) => Err(place(text, &path, &wrong)),
     }
@@ -231,6 +231,34 @@ impl<const LEAST: u32, const MOST: u32> Whole<LEAST, MOST> {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
         from.deserialize_u32(Self)
+    }
+}
+
+/// The same where there need be none: with `#[serde(default)]`, what is not there is none.
+pub(super) struct Perhaps<const LEAST: u32, const MOST: u32>;
+
+impl<const LEAST: u32, const MOST: u32> Perhaps<LEAST, MOST> {
+    #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+    pub(super) fn serialize<S: Serializer>(number: &Option<u32>, to: S) -> Result<S::Ok, S::Error> {
+        number.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+        Whole::<LEAST, MOST>::deserialize(from).map(Some)
+    }
+}
+
+impl<const LEAST: u32, const MOST: u32> JsonSchema for Perhaps<LEAST, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Whole::<LEAST, MOST>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Whole::<LEAST, MOST>::json_schema(generator)
     }
 }
 

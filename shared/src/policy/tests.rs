@@ -37,11 +37,34 @@ fn the_example_shows_every_field_with_its_default() {
     let example = read(text);
     // What has no default to show is shown by an instance.
     assert_eq!((example.windows.len(), example.production), (1, Some(true)));
-    assert_eq!(Policy { windows: Vec::new(), production: None, ..example.clone() }, Policy::default());
+    let dlq = Dlq { rules: Vec::new(), ..example.dlq.clone() };
+    let whole = Policy { windows: Vec::new(), scale: Vec::new(), production: None, dlq, ..example.clone() };
+    assert_eq!(whole, Policy::default());
+    assert_eq!((example.dlq.rules.len(), example.scale.len()), (1, 1));
 
     let shown: Value = serde_norway::from_str(text).unwrap();
-    let whole = Policy { windows: example.windows, production: Some(true), ..Policy::default() };
+    let whole = Policy {
+        windows: example.windows,
+        production: Some(true),
+        dlq: example.dlq,
+        scale: example.scale,
+        ..Policy::default()
+    };
     assert_eq!(fields(&shown), fields(&serde_json::to_value(&whole).unwrap()));
+}
+
+#[test]
+fn a_service_follows_one_queue() {
+    let refused = |text: &str| Policy::parse("/watchkeeper/prod/policy", text).unwrap_err().to_string();
+    let rule =
+        |queue: &str, service: &str| format!("- {{queue: {queue}, service: \"{service}\", at_most: 5}}\n");
+    let twice = format!("scale:\n{}{}", rule("a", "ecs:shop/web"), rule("b", "ecs:shop/web"));
+    let why = refused(&twice);
+    assert!(why.contains("line 3") && why.contains("ecs:shop/web follows another queue already"), "{why}");
+    let why = refused(&format!("scale:\n{}", rule("a", "stack:shop")));
+    assert!(why.contains("line 2") && why.contains("stack:shop is no service"), "{why}");
+    let one = read(&format!("scale:\n{}", rule("a", "ecs:shop/web")));
+    assert_eq!((one.scale[0].above, one.scale[0].per_task, one.scale[0].at_most), (100, 100, 5));
 }
 
 #[test]

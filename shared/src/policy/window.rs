@@ -168,6 +168,13 @@ pub(super) fn zone_name<S: Serializer>(zone: &TimeZone, to: S) -> Result<S::Ok, 
     to.serialize_str(zone.iana_name().unwrap_or("UTC"))
 }
 
+/// A time of a day; `24:00` is none.
+impl<'de> Deserialize<'de> for TimeOfDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from(deserializer)
+    }
+}
+
 impl Serialize for TimeOfDay {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
