@@ -1,0 +1,66 @@
+//! When a queue is not emptied although somebody asks for it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::Emptying;
+
+/// SQS itself allows one purge a minute (SQS API, `PurgeQueue`).
+const BETWEEN_PURGES: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why a queue is not emptied, if so. `there` is how many letters it has, or the group that is asked for, and `whole`
+/// whether all could be looked at; `purged` is when it was purged last, where it is to be purged.
+#[must_use]
+pub fn refusal(
+    asked: &Emptying,
+    there: u64,
+    whole: bool,
+    purged: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<String> {
+    if asked.group.is_some() && !whole {
+        let why = "not all letters could be looked at, so that nobody knows how many the group has: take all of the queue";
+        return Some(why.to_owned());
+    }
+    if there != asked.count {
+        return Some(format!(
+            "there are {there} letters and not {}: look at what came, and ask again with the count that there is",
+            asked.count
+        ));
+    }
+    let recently = purged.filter(|purged| now.duration_since(*purged) < BETWEEN_PURGES)?;
+    let (at, seconds) = (recently.strftime("%H:%M:%S UTC"), BETWEEN_PURGES.as_secs());
+    Some(format!("it was purged at {at}, less than {seconds} s ago"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::refusal;
+    use crate::event::Emptying;
+
+    #[test]
+    fn nobody_empties_what_they_have_not_looked_at_nor_twice_in_a_minute() {
+        let now: Timestamp = "2026-11-26T08:00:00Z".parse().unwrap();
+        let all = Emptying { queue: "q".to_owned(), count: 12, group: None, by: "ann".to_owned() };
+        let one = Emptying { group: Some("g".to_owned()), ..all.clone() };
+        let ago = |seconds| Some(now - SignedDuration::from_secs(seconds));
+        let cases = [
+            (&all, 12, true, None, None),
+            (&all, 12, false, None, None),
+            (&all, 13, true, None, Some("there are 13 letters and not 12")),
+            (&one, 12, true, None, None),
+            (&one, 12, false, None, Some("take all of the queue")),
+            (&all, 12, true, ago(60), None),
+            (&all, 12, true, ago(30), Some("less than 60 s ago")),
+            (&all, 0, true, ago(30), Some("there are 0 letters")),
+        ];
+        for (asked, there, whole, purged, expected) in cases {
+            let why = refusal(asked, there, whole, purged, now);
+            match expected {
+                Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{why:?}"),
+                None => assert_eq!(why, None, "{there} {whole} {purged:?}"),
+            }
+        }
+    }
+}

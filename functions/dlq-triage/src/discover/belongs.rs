@@ -1,0 +1,46 @@
+//! Which dead-letter queues are an environment's. No calls, no clock.
+
+use std::collections::BTreeSet;
+
+use shared::tags::{ENVIRONMENT, Tags};
+
+/// Whether a dead-letter queue belongs to this environment. Its own tag decides; without one, the tags of the queues
+/// that it serves: it belongs where one of them does. Where no tag says anything, it belongs nowhere, unless it was
+/// `chosen`: an operator named it, by its name or by the beginning of it.
+pub fn belongs(queue: &Tags, sources: &[&Tags], environment: &str, chosen: bool) -> bool {
+    if let Some(own) = tag(queue) {
+        return own == environment;
+    }
+    let mut tagged = sources.iter().filter_map(|tags| tag(tags)).peekable();
+    if tagged.peek().is_none() {
+        return chosen;
+    }
+    tagged.any(|tag| tag == environment)
+}
+
+/// The environment that tags give a dead-letter queue: its own, else the one that all its tagged sources share.
+pub fn environment<'a>(queue: &'a Tags, sources: &[&'a Tags]) -> Option<&'a str> {
+    if let Some(own) = tag(queue) {
+        return Some(own);
+    }
+    let all: BTreeSet<&str> = sources.iter().filter_map(|tags| tag(tags)).collect();
+    all.first().copied().filter(|_| all.len() == 1)
+}
+
+fn tag(tags: &Tags) -> Option<&str> {
+    tags.get(ENVIRONMENT).map(|value| value.trim())
+}
+
+/// Whether this name is the one that is covered, or begins like those that are: `orders-dlq`, `orders-*`, `*`.
+pub fn covered(covers: &str, name: &str) -> bool {
+    covers.strip_suffix('*').map_or(covers == name, |beginning| name.starts_with(beginning))
+}
+
+/// Whether a queue is called like one for dead letters: `orders-dlq`, `OrdersDLQ.fifo`, `orders-dead-letters`.
+pub fn sounds_dead(name: &str) -> bool {
+    let name = name.strip_suffix(".fifo").unwrap_or(name).to_ascii_lowercase();
+    ["dlq", "dead-letters", "deadletters"].iter().any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests;

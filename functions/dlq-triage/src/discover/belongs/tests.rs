@@ -1,0 +1,79 @@
+use super::*;
+
+fn tags(value: Option<&str>) -> Tags {
+    let tag = value.map(|value| (ENVIRONMENT.to_owned(), value.to_owned()));
+    tag.into_iter().chain([("team".to_owned(), "orders".to_owned())]).collect()
+}
+
+/// The tag of the queue, the tags of its sources, whether it belongs to prod: found by a star, and chosen by its name;
+/// and the environment it is said to have.
+type Case = (Option<&'static str>, &'static [Option<&'static str>], (bool, bool), Option<&'static str>);
+
+#[test]
+fn the_tag_of_the_queue_wins_then_those_of_its_sources_then_the_operator() {
+    const PROD: Option<&str> = Some("prod");
+    const TEST: Option<&str> = Some("test");
+    let cases: [Case; 15] = [
+        (PROD, &[], (true, true), PROD),
+        (Some(" prod "), &[], (true, true), PROD),
+        (PROD, &[TEST, TEST], (true, true), PROD),
+        (TEST, &[], (false, false), TEST),
+        (TEST, &[PROD, PROD], (false, false), TEST),
+        (Some("Prod"), &[], (false, false), Some("Prod")),
+        (Some(""), &[PROD], (false, false), Some("")),
+        (None, &[PROD], (true, true), PROD),
+        (None, &[None, PROD, None], (true, true), PROD),
+        (None, &[PROD, PROD], (true, true), PROD),
+        (None, &[TEST, PROD], (true, true), None),
+        (None, &[TEST], (false, false), TEST),
+        (None, &[TEST, None], (false, false), TEST),
+        (None, &[None, None], (false, true), None),
+        (None, &[], (false, true), None),
+    ];
+    for case @ (queue, sources, expected, named) in cases {
+        let queue = tags(queue);
+        let sources: Vec<Tags> = sources.iter().map(|value| tags(*value)).collect();
+        let sources: Vec<&Tags> = sources.iter().collect();
+        let of = |chosen| belongs(&queue, &sources, "prod", chosen);
+        assert_eq!((of(false), of(true)), expected, "{case:?}");
+        assert_eq!(environment(&queue, &sources), named, "{case:?}");
+    }
+}
+
+#[test]
+fn a_name_is_covered_by_itself_by_its_beginning_and_by_a_star() {
+    for (covers, name, expected) in [
+        ("*", "orders-dlq", true),
+        ("orders-dlq", "orders-dlq", true),
+        ("orders-dlq", "orders-dlq-2", false),
+        ("orders-*", "orders-dlq", true),
+        ("orders-*", "orders-", true),
+        ("orders-*", "Orders-dlq", false),
+        ("orders*dlq", "orders-dlq", false),
+        ("", "orders-dlq", false),
+    ] {
+        assert_eq!(covered(covers, name), expected, "{covers} {name}");
+    }
+}
+
+#[test]
+fn a_queue_sounds_dead_by_the_end_of_its_name() {
+    for name in [
+        "orders-dlq",
+        "orders_DLQ",
+        "OrdersDlq",
+        "dlq",
+        "orders-dlq.fifo",
+        "OrdersDeadLetters",
+        "OrdersDeadLetters.fifo",
+        "orders-dead-letters",
+        "Orders-Dead-Letters",
+    ] {
+        assert!(sounds_dead(name), "{name}");
+    }
+    for name in
+        ["orders", "orders-dlq-copy", "dlq-orders", "orders-dead-letter", "orders-dlq.fifo.fifo", ".fifo", ""]
+    {
+        assert!(!sounds_dead(name), "{name}");
+    }
+}

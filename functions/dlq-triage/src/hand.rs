@@ -1,0 +1,311 @@
+//! What people ask for by hand.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::{Error, Report, Result, id};
+
+use crate::Config;
+use crate::act::Drain;
+use crate::classify::Rules;
+use crate::decision::emptying::refusal;
+use crate::decision::group::{Phase, Redrive};
+use crate::decision::lost_at;
+use crate::decision::reading::Reading;
+use crate::discover::{self, DeadLetters, Found};
+use crate::event::{self, Emptying, Hand};
+use crate::judge::Judge;
+use crate::memory::Memory;
+use crate::read::BATCH;
+use crate::redact::redacted;
+use crate::run::{Plan, Run, Wish, is_dead};
+use crate::tell::About;
+
+/// What is shown stays away from others for this long, if it cannot be let go of.
+const SHOWN: Duration = Duration::from_secs(30);
+
+/// A queue that somebody asked to be emptied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Emptied<'a> {
+    pub(crate) drain: Drain<'a>,
+    pub(crate) by: &'a str,
+}
+
+/// How a queue is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Archive,
+    Drain,
+    Purge,
+}
+
+impl How {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Archive => "Archiving",
+            Self::Drain => "Draining",
+            Self::Purge => "Purge",
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Does what somebody asks for.
+    pub(crate) async fn by_hand(&self, hand: &Hand) -> Result<Report> {
+        match hand {
+            Hand::Status(asked) => self.status(asked.queue.as_deref()).await,
+            Hand::Peek(peek) => self.peek(peek).await,
+            Hand::Groups(named) => self.groups(&named.queue).await,
+            Hand::Redrive(asked) => {
+                let letters = self.find(&asked.queue).await?;
+                let wish = Wish { group: asked.group.as_deref(), by: &asked.by };
+                let outcome = self.look_after(&letters, Some(wish)).await?;
+                let answer = json!({"queue": outcome.queue, "steps": outcome.steps, "sent": outcome.done.redriven,
+                    "errors": outcome.done.errors, "next": outcome.next});
+                if let Some(group) = &asked.group
+                    && !outcome.look.groups.contains_key(group)
+                {
+                    return Err(Error::Missing(format!("the group {group} in {}", outcome.queue)));
+                }
+                if let Some(why) =
+                    asked.group.as_ref().and_then(|group| outcome.look.groups.get(group)?.no_way.clone())
+                {
+                    return Err(Error::Malformed(format!(
+                        "the letters of that group cannot be sent back: {why}"
+                    )));
+                }
+                Ok(self.report(&outcome).answering(answer))
+            }
+            Hand::Archive(asked) => self.empty(asked, How::Archive).await,
+            Hand::Drain(asked) => self.empty(asked, How::Drain).await,
+            Hand::Purge(asked) => self.empty(asked, How::Purge).await,
+            Hand::Restore(asked) => self.restore(asked).await,
+        }
+    }
+
+    /// The queue that somebody names.
+    pub(crate) async fn find(&self, queue: &str) -> Result<DeadLetters> {
+        let environment = &self.config.environment;
+        let found = discover::one(&self.reach(), queue, environment, self.search_until()).await?;
+        let letters = found.queues.into_iter().next();
+        let letters = letters.ok_or_else(|| Error::Missing(format!("the queue {queue}")))?;
+        if is_dead(&letters) {
+            Ok(letters)
+        } else {
+            Err(Error::Malformed(format!(
+                "{} is no dead-letter queue: nothing that was looked at sends dead letters to it, and its name does \
+                 not say that it is one. Its messages are at work, and are left alone",
+                letters.queue.name
+            )))
+        }
+    }
+
+    /// How the queues stand, without receiving anything.
+    async fn status(&self, queue: Option<&str>) -> Result<Report> {
+        let Found { queues, blind } = if let Some(queue) = queue {
+            Found { queues: vec![self.find(queue).await?], blind: Vec::new() }
+        } else {
+            let Config { queues, environment, .. } = self.config;
+            discover::all(&self.reach(), queues, environment, self.search_until()).await?
+        };
+        let mut all = Vec::new();
+        for letters in &queues {
+            all.push(self.standing(letters).await?);
+        }
+        let answer = json!({"queues": all, "blind": blind});
+        let reason = format!("{} dead-letter queues", queues.len());
+        Ok(Report::new("told", queue.unwrap_or("queues"), reason).answering(answer))
+    }
+
+    async fn standing(&self, letters: &DeadLetters) -> Result<Value> {
+        let memory = self.memory(&letters.queue.arn);
+        let last = memory.last().await?.value;
+        let attributes = &letters.queue.attributes;
+        let loss = lost_at(last.oldest, attributes.retention);
+        let seconds = |time: Timestamp| time.duration_since(self.now()).as_secs();
+        let groups: Vec<Value> = memory
+            .groups()
+            .await?
+            .into_iter()
+            .filter(|(_, entry)| entry.value.count > 0)
+            .map(|(id, entry)| {
+                let group = entry.value;
+                json!({"group": id, "count": group.count, "verdict": group.verdict, "signature": group.signature.line,
+                    "first": group.first, "last": group.last, "redrive": group.redrive})
+            })
+            .collect();
+        Ok(json!({
+            "queue": letters.queue.name,
+            "arn": letters.queue.arn,
+            "sources": letters.sources,
+            "visible": attributes.visible,
+            "in_flight": attributes.in_flight,
+            "retention_seconds": attributes.retention.as_secs(),
+            "looked_at": last.at,
+            "oldest_sent": last.oldest,
+            "oldest_age_seconds": last.oldest.map(|oldest| -seconds(oldest)),
+            "lost_at": loss,
+            "time_to_loss_seconds": loss.map(seconds),
+            "receives": Self::reading(letters, &last, true),
+            "groups": groups,
+            "blind": letters.blind,
+        }))
+    }
+
+    /// A few letters, as people may see them.
+    async fn peek(&self, asked: &event::Peek) -> Result<Report> {
+        let letters = self.find(&asked.queue).await?;
+        let memory = self.memory(&letters.queue.arn);
+        let mut last = memory.last().await?;
+        let reading = Self::reading(&letters, &last.value, true);
+        let is_once = matches!(reading, Reading::Once { .. });
+        let most = match reading {
+            Reading::Freely => asked.count,
+            Reading::Once { .. } => asked.count.min(BATCH),
+            Reading::Refused { why } => {
+                return Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)));
+            }
+        };
+        let judge = self.judge(&letters)?;
+        let reader = self.reader(&letters, SHOWN);
+        let mut received = Vec::new();
+        // Of one group, others have to be looked at, too; each once.
+        let mut tries = if asked.group.is_some() { 10 * most.div_ceil(BATCH) } else { most.div_ceil(BATCH) };
+        if is_once {
+            tries = 1;
+        }
+        let mut shown = Vec::new();
+        while tries > 0 && shown.len() < most {
+            tries -= 1;
+            let batch = reader.receive(BATCH.min(most)).await?;
+            if batch.is_empty() {
+                break;
+            }
+            for letter in &batch {
+                let judged = judge.judge(letter);
+                if asked.group.as_ref().is_some_and(|group| *group != judged.kind.id) || shown.len() == most {
+                    continue;
+                }
+                shown.push(json!({
+                    "id": letter.id, "group": judged.kind.id, "verdict": judged.verdict, "rule": judged.rule,
+                    "flavour": judged.origin.flavour, "of": judged.origin.of, "signature": judged.kind.signature.to_string(),
+                    "sent": letter.sent, "receives": letter.receives, "message_group": letter.group,
+                    "redriven": letter.redriven().map(|(count, _)| count), "body": redacted(&letter.body),
+                    "attributes": letter.attributes.keys().collect::<Vec<_>>(),
+                }));
+            }
+            for letter in &batch {
+                last.value.receives = last.value.receives.max(letter.receives);
+            }
+            received.extend(batch.into_iter().map(|letter| letter.receipt));
+        }
+        let released = reader.release(&received).await;
+        if is_once {
+            // Whoever peeks next has one receive less.
+            memory.keep_last(&mut last, self.now()).await?;
+        }
+        let note = released.err().map(|error| {
+            format!(
+                "they could not be let go of, and are seen again in {} s: {}",
+                SHOWN.as_secs(),
+                error.chain()
+            )
+        });
+        let answer = json!({"queue": letters.queue.name, "receives": Self::reading(&letters, &last.value, true),
+            "letters": shown, "received": received.len(), "note": note});
+        Ok(Report::new("told", letters.queue.name.clone(), format!("{} letters were shown", shown.len()))
+            .answering(answer))
+    }
+
+    fn judge(&self, letters: &DeadLetters) -> Result<Judge> {
+        Ok(Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, self.now()))
+    }
+
+    /// What there is, group by group.
+    async fn groups(&self, queue: &str) -> Result<Report> {
+        let letters = self.find(queue).await?;
+        let memory = self.memory(&letters.queue.arn);
+        // A look takes more than one receive, so that it has to be free also by hand.
+        if let Reading::Refused { why } = Self::reading(&letters, &memory.last().await?.value, false) {
+            return Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)));
+        }
+        let known: BTreeMap<_, _> = memory.groups().await?.into_iter().collect();
+        let judge = self.judge(&letters)?;
+        let look = self.alone(&memory, self.look(&letters, &judge, &known)).await?;
+        let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
+        let answer = json!({"queue": letters.queue.name, "letters": look.letters, "whole": look.whole,
+            "lost_at": lost_at, "groups": look.groups});
+        let reason = format!("{} letters of {} groups", look.letters, look.groups.len());
+        Ok(Report::new("told", letters.queue.name.clone(), reason).answering(answer))
+    }
+
+    /// Takes letters out of a queue, into the archive.
+    async fn empty(&self, asked: &Emptying, how: How) -> Result<Report> {
+        let letters = self.find(&asked.queue).await?;
+        let memory = self.memory(&letters.queue.arn);
+        if let Reading::Refused { why } = Self::reading(&letters, &memory.last().await?.value, false) {
+            return Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)));
+        }
+        self.alone(&memory, self.emptied(asked, how, &letters, &memory)).await
+    }
+
+    async fn emptied(
+        &self,
+        asked: &Emptying,
+        how: How,
+        letters: &DeadLetters,
+        memory: &Memory<'_>,
+    ) -> Result<Report> {
+        let now = self.now();
+        let name = &letters.queue.name;
+        let judge = self.judge(letters)?;
+        let known: BTreeMap<_, _> = memory.groups().await?.into_iter().collect();
+        let look = self.look(letters, &judge, &known).await?;
+        let there = match &asked.group {
+            Some(group) => look.groups.get(group).map_or(0, crate::look::Tally::count),
+            None => u64::try_from(look.letters).unwrap_or(u64::MAX).max(
+                // What others have in hand, or a look did not come to, is there as well.
+                if look.whole {
+                    letters.queue.attributes.in_flight
+                } else {
+                    letters.queue.attributes.visible
+                },
+            ),
+        };
+        let mut last = memory.last().await?;
+        let before = last.value.purged.filter(|_| how == How::Purge);
+        if let Some(why) = refusal(asked, there, look.whole, before, now) {
+            return Err(Error::Malformed(format!("{name} is left as it is: {why}")));
+        }
+        if how == How::Purge {
+            // Before, not after: a purge that dies half-way counts.
+            last.value.purged = Some(now);
+            memory.keep_last(&mut last, now).await?;
+        }
+        let prefix = self.prefix(letters);
+        let back = (how == How::Drain).then(|| {
+            let redrive = Redrive {
+                id: id::of(&[&letters.queue.arn, "drain", &now.to_string()]),
+                began: now,
+                by: Some(asked.by.clone()),
+                phase: Phase::Ramp { until: now },
+                sent: 0,
+                returned: 0,
+                tries: 1,
+                round: 0,
+            };
+            (redrive, Cell::new(u64::MAX))
+        });
+        let plan = Plan { all: back, archives: true, may_act: true, ..Plan::default() };
+        let emptied = Emptied { drain: Drain { group: asked.group.as_deref() }, by: &asked.by };
+        let done = self.act(letters, &judge, plan, &prefix, Some(emptied)).await?;
+        let about = About { letters, environment: &self.config.environment, now };
+        self.publish(&about.by_hand(how.word(), &asked.by, &done, &prefix)).await?;
+        let answer = json!({"queue": name, "run": prefix, "done": done});
+        let reason = format!("{} letters were read", done.letters);
+        Ok(Report::new("emptied", name.clone(), reason).record("done", &done).answering(answer))
+    }
+}

@@ -1,0 +1,313 @@
+//! One pass over a queue, in order: look, decide group by group, act, settle what came of it, tell.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::notice::{Notice, State};
+use shared::policy::dlq::{Archived, Verdict};
+use shared::tags::Mode;
+use shared::{Error, Result, id};
+
+use super::standing::{entry, next_step, plan, settle};
+use super::{Outcome, Plan, Run, Wish};
+use crate::archive;
+use crate::classify::Rules;
+use crate::decision::group::{Step, Still};
+use crate::decision::loss::loss;
+use crate::decision::lost_at;
+use crate::decision::news::{Change, What, news, of_loss, per_hour};
+use crate::decision::reading::Reading;
+use crate::discover::DeadLetters;
+use crate::judge::Judge;
+use crate::look::{OTHERS, Tally};
+use crate::memory::{Entry, Group, Last, Memory};
+use crate::tell::{About, OfGroup};
+
+/// A pass, and how far it is.
+struct Pass<'a> {
+    run: &'a Run<'a>,
+    letters: &'a DeadLetters,
+    memory: Memory<'a>,
+    about: About<'a>,
+    /// Why nothing may be done by itself, if so.
+    refused: Option<String>,
+    last: Entry<Last>,
+    groups: BTreeMap<String, Entry<Group>>,
+    /// The key under which this pass archives.
+    prefix: String,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Tells once that a queue cannot be looked after, until it can.
+    pub(super) async fn tell_failed(&self, letters: &DeadLetters, error: &Error) -> Result<()> {
+        let memory = self.memory(&letters.queue.arn);
+        let mut last = memory.last().await?;
+        let why = error.chain();
+        if last.value.refusal_told.as_ref() == Some(&why) {
+            return Ok(());
+        }
+        let about = About { letters, environment: &self.config.environment, now: self.now() };
+        let notice = about.unreadable(Some(&why)).following(last.value.revision);
+        self.publish(&notice).await?;
+        last.value.revision = notice.revision;
+        last.value.refusal_told = Some(why);
+        memory.keep_last(&mut last, self.now()).await
+    }
+
+    /// Looks after a queue that nobody else has in hand.
+    pub(super) async fn triage(
+        &self,
+        letters: &DeadLetters,
+        memory: Memory<'_>,
+        wish: Option<Wish<'_>>,
+    ) -> Result<Outcome> {
+        let now = self.now();
+        let refused = self.refusal(letters);
+        let mut pass = Pass {
+            run: self,
+            letters,
+            memory,
+            about: About { letters, environment: &self.config.environment, now },
+            last: memory.last().await?,
+            groups: BTreeMap::new(),
+            prefix: self.prefix(letters),
+            outcome: Outcome { refused: refused.clone(), ..Outcome::of(&letters.queue.name) },
+            refused,
+        };
+        if wish.is_none() && Mode::resolve(self.config.mode, [&letters.queue.tags]) == Mode::Off {
+            pass.outcome.refused = Some("the mode is off".to_owned());
+            return Ok(pass.outcome);
+        }
+        if let Reading::Refused { why } = Self::reading(letters, &pass.last.value, false) {
+            pass.tell_unreadable(Some(&why)).await?;
+            pass.outcome.refused = Some(why);
+            return Ok(pass.outcome);
+        }
+
+        let judge = Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, now);
+        pass.groups = memory.groups().await?.into_iter().collect();
+        let before: BTreeMap<_, _> =
+            pass.groups.iter().map(|(id, entry)| (id.clone(), entry.value.clone())).collect();
+        pass.outcome.look = self.look(letters, &judge, &pass.groups).await?;
+        pass.tell_unreadable(None).await?;
+        // Of more groups than are told apart, nobody would see which return.
+        pass.outcome.look.whole &= !pass.outcome.look.groups.contains_key(OTHERS);
+        pass.outcome.lost_at = lost_at(pass.outcome.look.oldest, letters.queue.attributes.retention);
+        pass.decide(wish).await?;
+        if pass.sends() || pass.archives() {
+            let plan = Plan {
+                archives: pass.archives(),
+                // What somebody asked for goes on also where nothing is done by itself: the steps say so.
+                may_act: pass.refused.is_none() || pass.sends(),
+                ..plan(&pass.outcome.steps, &pass.groups)
+            };
+            pass.outcome.done = self.act(letters, &judge, plan, &pass.prefix, None).await?;
+            if !pass.outcome.done.archived.is_empty() {
+                pass.outcome.run = Some(pass.prefix.clone());
+            }
+        }
+        pass.settle(&before).await?;
+        pass.tell_loss().await?;
+        pass.remember().await?;
+        Ok(pass.outcome)
+    }
+
+    /// The key under which what this invocation archives of a queue stands.
+    pub(crate) fn prefix(&self, letters: &DeadLetters) -> String {
+        let now = self.now();
+        let short: String = id::of(&[&self.invocation.request_id]).chars().take(8).collect();
+        let run = format!("{}-{short}", now.strftime("%H%M%S"));
+        archive::prefix(&self.config.environment, &letters.queue.name, &run, now)
+    }
+}
+
+impl Pass<'_> {
+    /// What becomes of each group: of those that are there, and of those that were.
+    async fn decide(&mut self, wish: Option<Wish<'_>>) -> Result<()> {
+        let now = self.run.now();
+        let known = self.groups.keys();
+        let ids: Vec<String> = self.outcome.look.groups.keys().chain(known).cloned().collect();
+        for group in ids {
+            if self.outcome.steps.contains_key(&group) {
+                continue;
+            }
+            let tally = self.outcome.look.groups.get(&group);
+            let Some(entry) = entry(&mut self.groups, &group, tally, now) else { continue };
+            if group == OTHERS {
+                self.outcome.steps.insert(group, Step::Leave(Still::TooMany));
+                continue;
+            }
+            if let (Some(wish), Some(tally)) = (wish, tally)
+                && fits(&wish, &group, tally)
+            {
+                match entry.value.redrive.as_mut().filter(|redrive| redrive.is_running()) {
+                    // It goes on as theirs; asked for twice, it is one all the same.
+                    Some(running) => running.by = Some(wish.by.to_owned()),
+                    None => entry.value.redrive = Some(wish.begin(&self.letters.queue.arn, &group, now)),
+                }
+            }
+            let policy = &self.run.policy.dlq.redrive;
+            let whole = self.outcome.look.whole;
+            let step =
+                next_step(&group, &mut entry.value, tally, whole, policy, self.refused.as_deref(), now);
+            // What is about to be sent is written down first: a run that dies after it has sent is known to have.
+            if matches!(step, Step::Canary { .. }) {
+                self.memory.keep_group(&group, entry, now).await?;
+            }
+            self.outcome.steps.insert(group, step);
+        }
+        Ok(())
+    }
+
+    /// Whether some group may send letters.
+    fn sends(&self) -> bool {
+        let mut steps = self.outcome.steps.values();
+        steps.any(|step| matches!(step, Step::Canary { .. } | Step::Send { .. }))
+    }
+
+    /// Whether there may be letters for the archive.
+    fn archives(&self) -> bool {
+        let archive = &self.run.policy.dlq.archive;
+        let now = self.run.now();
+        let soon = now.saturating_add(archive.before_loss).unwrap_or(now);
+        let some = match archive.what {
+            Archived::Nothing => false,
+            Archived::BeforeLoss => self.outcome.lost_at.is_some_and(|lost_at| lost_at <= soon),
+            Archived::All => self.outcome.look.letters > 0,
+        };
+        some && self.refused.is_none()
+    }
+
+    /// Writes down what was done with each group, and tells what is worth knowing.
+    async fn settle(&mut self, before: &BTreeMap<String, Group>) -> Result<()> {
+        let now = self.run.now();
+        let done = &self.outcome.done;
+        let moved = done.redriven.values().chain(done.archived.values()).sum::<u64>();
+        let stays = moved > 0 && moved <= done.doubled;
+        // Of so many groups, not the same are seen each time.
+        let is_flooded = self.outcome.look.groups.contains_key(OTHERS);
+        for (group, step) in &self.outcome.steps {
+            let Some(entry) = self.groups.get_mut(group) else { continue };
+            let tally = self.outcome.look.groups.get(group);
+            // What was sent and is in its queue all the same may not be sent again.
+            let sends = matches!(step, Step::Canary { .. } | Step::Send { .. });
+            let step = if stays && sends { &Step::Abort } else { step };
+            let sent = self.outcome.done.redriven.get(group).copied().unwrap_or_default();
+            let next = settle(&mut entry.value, step, sent, &self.run.policy, &self.letters.sources, now);
+            self.outcome.next = [self.outcome.next, next].into_iter().flatten().min();
+            let archived = self.outcome.done.archived.get(group).copied().unwrap_or_default();
+            let change = Change {
+                fires: entry.value.fires,
+                told: entry.value.told,
+                verdict: entry.value.verdict,
+                count: tally.map_or(0, Tally::count),
+                whole: self.outcome.look.whole,
+                step,
+                redrive: entry.value.redrive.as_ref(),
+            };
+            let news =
+                news(&change).filter(|news| !is_flooded || group == OTHERS || news.what == What::Aborted);
+            if let Some(news) = news {
+                let of_group = OfGroup {
+                    id: group,
+                    tally,
+                    line: &entry.value.signature.line,
+                    verdict: entry.value.verdict,
+                    step,
+                    redrive: entry.value.redrive.as_ref(),
+                    archived,
+                    errors: &self.outcome.done.errors,
+                    run: &self.prefix,
+                };
+                let notice = self.about.of_group(news, &of_group).following(entry.value.revision);
+                self.run.publish(&notice).await?;
+                self.outcome.told += 1;
+                entry.value.revision = notice.revision;
+                entry.value.fires = news.state == State::Firing;
+                entry.value.told = change.count;
+            }
+            let known = before.get(group);
+            // Of a flood, only what is under way or known already is remembered.
+            let matters = !is_flooded || known.is_some() || entry.value.redrive.is_some() || group == OTHERS;
+            if matters && known != Some(&entry.value) {
+                self.memory.keep_group(group, entry, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells that letters are about to be lost, or are not any more.
+    async fn tell_loss(&mut self) -> Result<()> {
+        let (policy, now) = (&self.run.policy.dlq, self.run.now());
+        // What was archived just now is lost no more; what is left is looked at in the next run.
+        let done = &self.outcome.done;
+        let lost_at = self.outcome.lost_at.filter(|_| done.archived.is_empty() || !done.errors.is_empty());
+        let loss = loss(lost_at, policy, self.refused.is_none(), now);
+        if loss.is_none() && !self.outcome.look.whole && self.outcome.done.archived.is_empty() {
+            // What was not looked at may still be about to be lost.
+            return Ok(());
+        }
+        if let Some((state, severity)) = of_loss(self.last.value.loss_told, loss) {
+            let notice = self.about.of_loss(state, severity, loss, &self.outcome.look);
+            self.publish(notice).await?;
+            self.last.value.loss_told = (state == State::Firing).then_some(severity);
+        }
+        Ok(())
+    }
+
+    /// The queue cannot be read, or can be again.
+    async fn tell_unreadable(&mut self, why: Option<&str>) -> Result<()> {
+        if self.last.value.refusal_told.as_deref() == why {
+            return Ok(());
+        }
+        self.publish(self.about.unreadable(why)).await?;
+        self.last.value.refusal_told = why.map(ToOwned::to_owned);
+        self.memory.keep_last(&mut self.last, self.run.now()).await
+    }
+
+    async fn publish(&mut self, notice: Notice) -> Result<()> {
+        let notice = notice.following(self.last.value.revision);
+        self.run.publish(&notice).await?;
+        self.outcome.told += 1;
+        self.last.value.revision = notice.revision;
+        Ok(())
+    }
+
+    /// Writes down what was seen, and asks for the next look.
+    async fn remember(&mut self) -> Result<()> {
+        let now = self.run.now();
+        let attributes = &self.letters.queue.attributes;
+        let seen = u64::try_from(self.outcome.look.letters).unwrap_or(u64::MAX);
+        // Of a large queue only a part is looked at; what SQS says is right within a minute or so.
+        let depth =
+            if self.outcome.look.whole { seen } else { seen.max(attributes.visible + attributes.in_flight) };
+        let last = &mut self.last.value;
+        self.outcome.per_hour = per_hour(last.at.map(|at| (last.depth, at)), depth, now);
+        last.depth = depth;
+        last.at = Some(now);
+        // What was not looked at is as it was; unless it is lost by now.
+        let is_there = |oldest: &Timestamp| {
+            lost_at(Some(*oldest), self.letters.queue.attributes.retention)
+                .is_some_and(|lost_at| now < lost_at)
+        };
+        let unseen = last.oldest.filter(|_| !self.outcome.look.whole).filter(is_there);
+        last.oldest = [unseen, self.outcome.look.oldest].into_iter().flatten().min();
+        // To act on them takes one more.
+        let receives = self.outcome.look.receives.saturating_add(1);
+        last.receives = if self.outcome.look.whole { receives } else { receives.max(last.receives) };
+        // One message at a time is on its way, however often the queue is looked at.
+        let is_asked_for = last.next.is_some_and(|known| now < known);
+        if let Some(next) = self.outcome.next.filter(|_| !is_asked_for) {
+            last.next = Some(self.run.ask(self.letters, next.duration_since(now)).await?);
+        }
+        self.memory.keep_last(&mut self.last, now).await
+    }
+}
+
+/// Whether a group is among those that somebody wants sent back, and can be.
+fn fits(wish: &Wish<'_>, group: &str, tally: &Tally) -> bool {
+    wish.group.is_none_or(|wanted| wanted == group)
+        && tally.no_way.is_none()
+        && tally.verdict != Verdict::Oversize
+}
