@@ -1,0 +1,48 @@
+//! The tags that everything has to have, of what was found by its tags: nothing is asked for.
+
+use crate::component::{Component, Kind};
+use crate::decision::kind::tags::{Facts, verdict};
+use crate::sweep::Ask;
+
+/// What the check is known by.
+pub(crate) const NAME: &str = "required tags";
+
+/// Checks the tags of all of them. What has no tags here was not found by them: what it has is not known.
+pub(crate) fn check(ask: &Ask<'_>, components: &[Component]) {
+    let required = &ask.expected.tags;
+    let tagged = || components.iter().filter(|component| !component.tags.is_empty());
+    let lacks = |component: &Component| -> Vec<String> {
+        required.iter().filter(|tag| !component.tags.contains_key(*tag)).cloned().collect()
+    };
+    let lacking = tagged().map(|it| (it.id(), lacks(it))).filter(|(_, tags)| !tags.is_empty());
+    let facts = Facts { looked_at: tagged().count(), lacking: lacking.collect() };
+    ask.say(&Component::new(Kind::Tagging, NAME), verdict(&facts, required));
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::tags::Tags;
+
+    use super::{NAME, check};
+    use crate::component::{Component, Kind};
+    use crate::decision::Health;
+    use crate::wire::{Reply, Wire};
+
+    #[test]
+    fn what_lacks_a_tag_is_named_and_what_was_not_found_by_its_tags_is_not_looked_at() {
+        let mut wire = Wire::new(|_| Reply::error(400, "AccessDenied"));
+        wire.expected.tags = vec!["owner".to_owned()];
+        let ask = wire.ask();
+        let tagged = |name: &str, tag: &str| {
+            let tags = Tags::from([(tag.to_owned(), String::new())]);
+            Component { tags, ..Component::new(Kind::Bucket, name) }
+        };
+        let found = [tagged("a", "owner"), tagged("b", "Owner"), Component::new(Kind::Bucket, "not known")];
+        check(&ask, &found);
+        let verdict = ask.verdict(Kind::Tagging, NAME).unwrap();
+        assert_eq!(verdict.health, Health::Degraded);
+        assert_eq!(verdict.reason, "1 of 2 lacks a required tag");
+        assert!(verdict.evidence.iter().any(|fact| fact.name == "s3-bucket:b"));
+        assert!(wire.calls().is_empty());
+    }
+}
