@@ -16,11 +16,14 @@ use crate::stage::{SIGNING_KEY, Stage, Test};
 const INPUTS: usize = 1_000;
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 9] = [
         ("acknowledge_answers_1000_hostile_inputs", |stage| acknowledge(stage).boxed_local()),
         ("alarm_rollback_answers_1000_hostile_inputs", |stage| alarm_rollback(stage).boxed_local()),
         ("deployment_watch_answers_1000_hostile_inputs", |stage| deployment_watch(stage).boxed_local()),
+        ("dlq_triage_answers_1000_hostile_inputs", |stage| dlq_triage(stage).boxed_local()),
+        ("health_check_answers_1000_hostile_inputs", |stage| health_check(stage).boxed_local()),
         ("notification_fanout_answers_1000_hostile_inputs", |stage| notification_fanout(stage).boxed_local()),
+        ("queue_scale_answers_1000_hostile_inputs", |stage| queue_scale(stage).boxed_local()),
         ("secret_redeploy_answers_1000_hostile_inputs", |stage| secret_redeploy(stage).boxed_local()),
         ("secret_rotation_answers_1000_hostile_inputs", |stage| secret_rotation(stage).boxed_local()),
     ];
@@ -57,6 +60,34 @@ async fn deployment_watch(stage: &Stage) -> anyhow::Result<()> {
     let function = spawn(stage, &stage.deployment_watch, aws.url()).await?;
     answered(&function, &Stage::events("deployment-watch")?).await?;
     ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
+    Ok(())
+}
+
+async fn dlq_triage(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.dlq_triage, aws.url()).await?;
+    answered(&function, &Stage::events("dlq-triage")?).await?;
+    ensure!(!aws.calls().is_empty(), "no input was good enough to ask AWS about");
+    Ok(())
+}
+
+async fn queue_scale(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.queue_scale, aws.url()).await?;
+    answered(&function, &Stage::events("queue-scale")?).await?;
+    // Its events are too small for one that is changed anywhere to be good still.
+    function.invoke(Event::new(&json!({"scale": "all"}))).await?;
+    ensure!(!aws.calls().is_empty(), "a good event was not good enough to ask AWS about");
+    Ok(())
+}
+
+async fn health_check(stage: &Stage) -> anyhow::Result<()> {
+    let aws = Proxy::answering(|_| Answer::error(400, "AccessDeniedException", "no")).await?;
+    let function = spawn(stage, &stage.health_check, aws.url()).await?;
+    answered(&function, &Stage::events("health-check")?).await?;
+    // Its events are too small for one that is changed anywhere to be good still.
+    function.invoke(Event::new(&json!({"check": {}}))).await?;
+    ensure!(!aws.calls().is_empty(), "a good event was not good enough to ask AWS about");
     Ok(())
 }
 

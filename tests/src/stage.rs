@@ -29,6 +29,9 @@ pub(crate) struct Stage {
     pub(crate) acknowledge: PathBuf,
     pub(crate) alarm_rollback: PathBuf,
     pub(crate) deployment_watch: PathBuf,
+    pub(crate) dlq_triage: PathBuf,
+    pub(crate) health_check: PathBuf,
+    pub(crate) queue_scale: PathBuf,
     pub(crate) notification_fanout: PathBuf,
     pub(crate) secret_redeploy: PathBuf,
     pub(crate) secret_rotation: PathBuf,
@@ -64,6 +67,12 @@ notify:
     audit: *bears
     busy: *bears
     strict: *bears
+dlq:
+  rules: [{name: what passes, queue: triage-*, error: kind=passes, verdict: transient}]
+scale:
+- {queue: follow-orders, service: \"ecs:demo/follow-web\", above: 3, per_task: 2, at_most: 4}
+health:
+  change: {bad: 20}
 ";
 
 impl Stage {
@@ -73,7 +82,8 @@ impl Stage {
             port: Port::Free,
             name: "tests",
             channels,
-            parameters: &[("Environment", "dev"), ("Mode", "act")],
+            // Our own dead letters are left to the tests that are about them.
+            parameters: &[("Environment", "dev"), ("Mode", "act"), ("DeadLetterQueues", "triage-*")],
             environment: &[],
         };
         let deployment = Deployment::start(options, &progress).await?;
@@ -85,6 +95,9 @@ impl Stage {
             acknowledge: build.binary("Acknowledge"),
             alarm_rollback: build.binary("AlarmRollback"),
             deployment_watch: build.binary("DeploymentWatch"),
+            dlq_triage: build.binary("DlqTriage"),
+            health_check: build.binary("HealthCheck"),
+            queue_scale: build.binary("QueueScale"),
             notification_fanout: build.binary("NotificationFanout"),
             secret_redeploy: build.binary("SecretRedeploy"),
             secret_rotation: build.binary("SecretRotation"),

@@ -132,11 +132,11 @@ fn routines(source: &str) -> Vec<Routine> {
     found
 }
 
-/// `ecs:UpdateService`: a service in lower case, an action that begins with a capital, nothing else.
+/// `ecs:UpdateService`, `s3:GetObject`: a service in lower case (with hyphens), an action that begins with a capital, nothing else.
 fn is_action(text: &str) -> bool {
     text.split_once(':').is_some_and(|(service, action)| {
         !service.is_empty()
-            && service.bytes().all(|byte| byte.is_ascii_lowercase())
+            && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             && action.starts_with(|first: char| first.is_ascii_uppercase())
             && action.len() > 2
             && action.bytes().all(|byte| byte.is_ascii_alphanumeric())
