@@ -5,6 +5,8 @@
 mod binaries;
 mod cold_call;
 mod decisions;
+mod health;
+mod letters;
 mod notify;
 mod redeploy;
 mod rollback;
@@ -29,13 +31,16 @@ pub(crate) struct Args {
     /// Write the rows to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also drain a million dead letters, each AWS call taking as long as in a Region (ten minutes or more, and 6 GB).
+    #[arg(long)]
+    million: bool,
 }
 
 /// Measures, and shows the rows; those that were measured also when something fails.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     say::title("Watchkeeper: what it costs", "");
     let mut rows = Vec::new();
-    let measured = measure(&mut rows).await;
+    let measured = measure(&mut rows, args.million).await;
     rows.sort_by(|one: &Row, other| one.whose().cmp(other.whose()));
 
     say::line("");
@@ -49,7 +54,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     measured
 }
 
-async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
+async fn measure(rows: &mut Vec<Row>, million: bool) -> anyhow::Result<()> {
     let subjects = Subjects::build(&Terminal).await?;
     for Subject { name, binary, .. } in subjects.all() {
         say::line(&format!("    {name}: {}", place::shown(binary)));
@@ -61,6 +66,10 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
     Terminal.step("Measuring the first AWS call of a cold process, over TLS");
     rows.extend(cold_call::rows(&subjects).await?);
     rows.extend(decisions::rows(&Terminal).await?);
+    rows.extend(letters::rows(&subjects, &Terminal).await?);
+    if million {
+        rows.extend(letters::million(&subjects, &Terminal).await?);
+    }
     rows.extend(notify::rows(&subjects, &Terminal).await?);
     Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
     rows.extend(rollback::rows(&subjects, &Terminal).await?);
@@ -68,5 +77,6 @@ async fn measure(rows: &mut Vec<Row>) -> anyhow::Result<()> {
         "Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)",
     );
     rows.extend(redeploy::rows(&subjects, &Terminal).await?);
+    rows.extend(health::rows(&subjects, &Terminal).await?);
     Ok(())
 }

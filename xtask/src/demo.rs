@@ -3,18 +3,21 @@
 //! A service gets a bad deployment; a real alarm on real metric data fires; Watchkeeper rolls the deployment back
 //! and tells people; a second alarm shows that nothing more is done; the recovery closes the incident. Then, each in
 //! an act of its own: a database password that is rotated, a deployment in flight, an alarm after a rotation, a Lambda
-//! alias, a stack that is stuck, and one of every kind of channel.
+//! alias, a stack that is stuck, dead letters, a queue that fills, a sweep over everything, and one of every kind of channel.
 
 mod alarms;
 mod alias;
 mod apart;
 mod channels;
+mod health;
 mod in_flight;
+mod letters;
 mod page;
 mod record;
 mod report;
 mod rollback;
 mod rotation;
+mod scale;
 mod secrets;
 mod slack;
 mod stack;
@@ -24,10 +27,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use aws_sdk_lambda as lambda;
 use local::aws::Port;
 use local::build::{self, Build};
-use local::deployment::{Deployment, Options};
+use local::deployment::{Deployment, Options, until};
+use local::receiver::Request;
 use local::{place, setup};
 use serde_json::{Value, json};
 
@@ -106,6 +111,9 @@ async fn tell(story: &mut Story) -> anyhow::Result<Deployment> {
     rotation::play(story, &stand).await?;
     alias::play(story, &stand).await?;
     stack::play(story, &stand).await?;
+    letters::play(story, &stand).await?;
+    scale::play(story, &stand).await?;
+    health::play(story, &stand).await?;
     channels::play(story, &stand).await?;
     Ok(stand.deployment)
 }
@@ -131,7 +139,7 @@ async fn set_up(story: &mut Story) -> anyhow::Result<Stand> {
         Tone::Good,
         "✓",
         &format!(
-            "Ready at {} after {:.1} s: five functions, three topics, six queues, one table.",
+            "Ready at {} after {:.1} s: nine functions, three topics, eight queues, one table, two buckets.",
             deployment.aws.endpoint(),
             began.elapsed().as_secs_f64()
         ),
@@ -194,15 +202,41 @@ impl Stand {
     /// # Errors
     /// When nothing more comes.
     async fn told(&self, heard: usize) -> anyhow::Result<Value> {
+        self.told_of("", heard).await
+    }
+
+    /// The same, of the messages that name a thing.
+    ///
+    /// # Errors
+    /// When nothing more comes.
+    async fn told_of(&self, name: &str, heard: usize) -> anyhow::Result<Value> {
         let receiver = &self.deployment.receiver;
-        let slack = receiver.wait_for("/slack", heard + 1, SOON).await?;
-        let hook = receiver.wait_for("/hook", heard + 1, SOON).await?;
-        let (Some(slack), Some(hook)) = (slack.get(heard), hook.get(heard)) else {
-            anyhow::bail!("no message came");
+        let nth = |path: &str| {
+            let names = |request: &Request| String::from_utf8_lossy(&request.body).contains(name);
+            receiver.requests(path).into_iter().filter(names).nth(heard)
         };
+        let both = until(SOON, async || Ok(nth("/slack").zip(nth("/hook")))).await?;
+        let (slack, hook) = both.with_context(|| format!("no message came within {SOON:?}"))?;
         self.say_at(slack.at, Tone::Good, "Slack", "people are told:");
         say::quote("#on-call", &slack::brief(&slack.json()));
         Ok(hook.json())
+    }
+
+    /// Invokes a function by hand, as an engineer would; its answer.
+    ///
+    /// # Errors
+    /// When it fails.
+    async fn ask(&self, function: &str, event: &Value) -> anyhow::Result<Value> {
+        let client = lambda::Client::new(&self.deployment.config);
+        let payload = lambda::primitives::Blob::new(event.to_string());
+        let name = self.deployment.output(function)?;
+        let answer = client.invoke().function_name(name).payload(payload).send().await?;
+        let said: Value = match answer.payload() {
+            Some(payload) => serde_json::from_slice(payload.as_ref())?,
+            None => Value::Null,
+        };
+        ensure!(answer.function_error().is_none(), "{event} failed: {said}");
+        Ok(said)
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 5]> {
+fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 8]> {
     Ok([
         Case {
             function: &subjects.alarm_rollback,
@@ -62,10 +62,31 @@ fn cases(subjects: &Subjects) -> anyhow::Result<[Case<'_>; 5]> {
             answer: |_| Answer::error(400, "ParameterNotFound", "there is no policy"),
         },
         Case {
+            function: &subjects.dlq_triage,
+            event: event("dlq-triage/schedule.json")?,
+            action: "ssm:GetParameter",
+            beside: &[],
+            answer: refused,
+        },
+        Case {
+            function: &subjects.health_check,
+            event: json!({"check": "all"}),
+            action: "ssm:GetParameter",
+            beside: &[],
+            answer: refused,
+        },
+        Case {
             function: &subjects.notification_fanout,
             event: event("notification-fanout/notice-raw.json")?,
             action: "secretsmanager:GetSecretValue",
             beside: &["secretsmanager:GetSecretValue", "ssm:GetParameter", "dynamodb:Query"],
+            answer: refused,
+        },
+        Case {
+            function: &subjects.queue_scale,
+            event: event("queue-scale/schedule.json")?,
+            action: "ssm:GetParameter",
+            beside: &[],
             answer: refused,
         },
         Case {
