@@ -22,7 +22,7 @@ use crate::progress::Progress;
 const SHOW: &str = include_str!("browser/show.html");
 
 /// How long the browser may take to start and to measure all pages.
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_mins(2);
 
 /// More than what is measured of all pages, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -84,7 +84,7 @@ pub async fn see(
     let (told, mut seen) = mpsc::channel(1);
     let show =
         SHOW.replace("{asked}", &serde_json::json!({"pages": pages.len(), "screens": screens}).to_string());
-    let served = Arc::new(Pages { show, pages: pages.to_vec(), told });
+    let served = Arc::new(Pages { show, all: pages.to_vec(), told });
     let router = Router::new()
         .route("/", get(async |State(served): State<Arc<Pages>>| Html(served.show.clone())))
         .route("/page/{number}", get(page))
@@ -108,7 +108,8 @@ pub async fn see(
     ]
     .map(str::to_owned)
     .into();
-    arguments.push(format!("--blink-settings=preferredColorScheme={}", if screens.dark { 0 } else { 1 }));
+    // As Blink numbers them (`mojom::PreferredColorScheme`): dark, then light.
+    arguments.push(format!("--blink-settings=preferredColorScheme={}", i32::from(!screens.dark)));
     arguments.push(format!("--user-data-dir={}", folder.join("profile").display()));
     if Uid::effective().is_root() {
         arguments.push("--no-sandbox".to_owned());
@@ -119,13 +120,11 @@ pub async fn see(
     drop(browser);
     serving.abort();
 
-    let answer: Answer = match seen {
-        Ok(Some(answer)) => serde_json::from_str(&answer).context("the browser measured something else")?,
-        Ok(None) | Err(_) => {
-            let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
-            bail!("the browser showed nothing within {} s; it said:\n{said}", WITHIN.as_secs())
-        }
+    let Ok(Some(answer)) = seen else {
+        let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+        bail!("the browser showed nothing within {} s; it said:\n{said}", WITHIN.as_secs());
     };
+    let answer: Answer = serde_json::from_str(&answer).context("the browser measured something else")?;
     match answer {
         Answer::Failed { error } => bail!("the pages could not be measured: {error}"),
         Answer::Seen { dark, .. } if dark != screens.dark => {
@@ -144,7 +143,7 @@ enum Answer {
 
 struct Pages {
     show: String,
-    pages: Vec<String>,
+    all: Vec<String>,
     told: mpsc::Sender<String>,
 }
 
@@ -152,7 +151,7 @@ async fn page(
     State(served): State<Arc<Pages>>,
     Path(number): Path<usize>,
 ) -> Result<Html<String>, StatusCode> {
-    served.pages.get(number).cloned().map(Html).ok_or(StatusCode::NOT_FOUND)
+    served.all.get(number).cloned().map(Html).ok_or(StatusCode::NOT_FOUND)
 }
 
 async fn receive(State(served): State<Arc<Pages>>, seen: String) {

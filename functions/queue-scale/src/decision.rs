@@ -177,7 +177,7 @@ impl fmt::Display for Why {
             Self::AtZero => f.write_str("it is scaled to zero, and stays so"),
             Self::Calm => f.write_str("few messages wait"),
             Self::CalmUntil { until } => {
-                write!(f, "few messages wait; it gets its own count back at {until}")
+                write!(f, "few messages wait; it gets its own count back at {until:.0}")
             }
             Self::Enough => f.write_str("it has as many tasks as the messages, or the policy, allow"),
             Self::Starting => f.write_str("not all of its tasks run yet"),
@@ -185,7 +185,7 @@ impl fmt::Display for Why {
             Self::LeftAlone { until } => {
                 write!(
                     f,
-                    "somebody else set its count, or ECS refused to set it: it is left alone until {until}"
+                    "somebody else set its count, or ECS refused to set it: it is left alone until {until:.0}"
                 )
             }
             Self::Withheld { why } => f.write_str(why),

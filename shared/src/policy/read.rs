@@ -238,7 +238,7 @@ impl<const LEAST: u32, const MOST: u32> Whole<LEAST, MOST> {
 pub(super) struct Perhaps<const LEAST: u32, const MOST: u32>;
 
 impl<const LEAST: u32, const MOST: u32> Perhaps<LEAST, MOST> {
-    #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(super) fn serialize<S: Serializer>(number: &Option<u32>, to: S) -> Result<S::Ok, S::Error> {
         number.serialize(to)
     }

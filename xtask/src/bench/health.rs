@@ -18,7 +18,7 @@ use super::row::Row;
 use account::{Account, CALL, Called};
 
 /// What the template gives the function.
-const TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_mins(4);
 
 /// The calls that can only come one after the other: the policy; ten pages of what bears the tag; then a service, its
 /// metrics, its stopped tasks, its task definition, a secret of that, and its key.

@@ -76,7 +76,9 @@ async fn page(stand: &Stand) -> anyhow::Result<String> {
     let client = aws_sdk_s3::Client::new(&stand.deployment.config);
     let object = client.get_object().bucket(bucket).key("status/index.html");
     let html = object.send().await.context("there is no page")?.body.collect().await?.into_bytes();
-    let path = place::root().join("target/demo/status.html");
+    let folder = place::root().join("target/demo");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let path = folder.join("status.html");
     std::fs::write(&path, &html).with_context(|| format!("cannot write {}", path.display()))?;
     ensure!(html.starts_with(b"<!doctype html>"), "the page is no HTML");
     Ok(place::shown(&path))

@@ -29,7 +29,7 @@ pub fn refusal(
     }
     let recently = purged.filter(|purged| now.duration_since(*purged) < BETWEEN_PURGES)?;
     let (at, seconds) = (recently.strftime("%H:%M:%S UTC"), BETWEEN_PURGES.as_secs());
-    Some(format!("it was purged at {at}, less than {seconds} s ago"))
+    Some(format!("it was purged at {at:.0}, less than {seconds} s ago"))
 }
 
 #[cfg(test)]

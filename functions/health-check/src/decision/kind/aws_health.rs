@@ -112,7 +112,7 @@ pub fn verdict(facts: &Facts, now: Timestamp) -> Verdict {
         found.saw("Events of other services", others.len());
     }
     for event in ours.iter().take(TOLD) {
-        let starts = event.starts.map(|at| format!(", {at}")).unwrap_or_default();
+        let starts = event.starts.map(|at| format!(", {at:.0}")).unwrap_or_default();
         found.saw(&event.named(), format!("{}{starts}", event.category));
     }
     for event in ours {

@@ -93,7 +93,10 @@ fn pending(found: &mut Findings, facts: &Facts, rules: &Rules, now: Timestamp) {
     }
     match facts.changed {
         Some(at) if rules.thresholds.stuck < now.duration_since(at) => {
-            found.degraded(format!("its rotation is stuck: a version waits as AWSPENDING since {at}"), TODO);
+            found.degraded(
+                format!("its rotation is stuck: a version waits as AWSPENDING since {at:.0}"),
+                TODO,
+            );
         }
         Some(_) => {
             found.saw("Rotation", "under way");

@@ -231,7 +231,7 @@ fn in_time(
     let status = &facts.status;
     match facts.since {
         Some(at) if stuck < now.duration_since(at) => {
-            let why = format!("it is stuck: {status} since {at}, longer than {stuck:#}");
+            let why = format!("it is stuck: {status} since {at:.0}, longer than {stuck:#}");
             if cleaning {
                 found.degraded(why, todo)
             } else {
