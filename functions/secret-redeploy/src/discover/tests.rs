@@ -128,7 +128,7 @@ async fn a_call_that_hangs_is_left_when_the_time_is_over_and_what_was_read_is_wr
         service_in(&world, "prod", family, &[family]);
     }
     world.hang("slow");
-    // The call hangs for a quarter of an hour, so that the search ends at all says that it was left.
+    // The call hangs for longer than any test lasts: that the search ends at all says that it was left.
     let scan = search(&world, &discovery(), "prod", Duration::from_secs(2)).await.unwrap();
     assert_eq!(scan, Scan::Unfinished { services: 2, definitions_left: 1 });
     assert_eq!(world.remembered(), 1);

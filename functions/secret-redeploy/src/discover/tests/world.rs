@@ -20,6 +20,9 @@ use shared::ledger::{Item, Ledger, s};
 
 use crate::reference::SecretId;
 
+/// The SDK waits for any part of it, evenly: so long, that no part that comes up is short.
+const YEARS: Duration = Duration::from_secs(100_000_000);
+
 const TABLE: &str = "watchkeeper";
 
 /// How ECS answers for a task definition instead of describing it.
@@ -142,7 +145,7 @@ impl World {
     /// Lets the SDK try again much later, so that the call does not come back.
     pub(super) fn hang(&self, family: &str) {
         self.fail(family, Broken::Throttled);
-        self.0.lock().unwrap().patience = Some(Duration::from_secs(1_000));
+        self.0.lock().unwrap().patience = Some(YEARS);
     }
 
     pub(super) fn mend(&self) {
