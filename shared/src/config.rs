@@ -30,13 +30,17 @@ impl<'a> Env<'a> {
         T: FromStr,
         T::Err: Display,
     {
-        let value = (self.lookup)(name)
-            .filter(|value| !value.trim().is_empty())
-            .ok_or_else(|| Error::Config { name, problem: "is not set".to_owned() })?;
+        let value =
+            self.optional(name).ok_or_else(|| Error::Config { name, problem: "is not set".to_owned() })?;
         value
             .trim()
             .parse()
             .map_err(|error: T::Err| Error::Config { name, problem: format!("is malformed: {error}") })
+    }
+
+    /// The variable, where it is set and not blank.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.trim().is_empty())
     }
 
     /// The variable as a whole number within the bounds, both included.

@@ -3,7 +3,7 @@
 //! - [`lambda`]: the shell around a handler; one report per invocation.
 //! - [`config`], [`aws`]: settings read once, clients made when first needed.
 //! - [`error`], [`report`]: the two things an invocation can end with.
-//! - [`address`]: where nobody may be led to.
+//! - [`address`]: where nobody may be led to; [`text`]: what nobody may be shown.
 //! - [`alarm`], [`target`], [`tags`]: the words of the field, parsed tolerantly from what AWS sends.
 //! - [`strategy`]: how a secret is rotated.
 //! - [`ecs`]: why a deployment does not get on.
@@ -30,6 +30,7 @@ pub mod report;
 pub mod strategy;
 pub mod tags;
 pub mod target;
+pub mod text;
 pub mod timer;
 
 pub use error::{Error, Result};

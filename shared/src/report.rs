@@ -6,6 +6,7 @@
 //! The environment is the same in a whole stack: it costs nothing, and keeps the stacks of an account apart.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -131,8 +132,7 @@ pub struct Run<'a> {
 /// Writes down one thing that an invocation did to one message of many, as a line of its own: the report counts them.
 pub fn audit(what: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(what) {
-        // Nobody is left to be told that the log cannot be written.
-        let _ = writeln!(std::io::stdout().lock(), "{{\"audit\":{text}}}");
+        emit(&format!("{{\"audit\":{text}}}"));
     }
 }
 
@@ -151,7 +151,7 @@ pub fn count(dimensions: &[(&str, &str)], counts: &[(&str, usize)], now: Timesta
     );
     object.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
     object.extend(counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))));
-    let _ = writeln!(std::io::stdout().lock(), "{}", Value::Object(object));
+    emit(&Value::Object(object).to_string());
 }
 
 /// The report as one line of JSON.
@@ -197,11 +197,29 @@ pub fn line(report: &Report, run: &Run<'_>) -> String {
     Value::Object(object).to_string()
 }
 
-/// Writes the line to standard output. A log that cannot be written to must not undo what was done, so a failure
-/// to write is let go.
+/// Writes the line.
 pub fn write(report: &Report, run: &Run<'_>) {
+    emit(&line(report, run));
+}
+
+/// Takes the lines in place of standard output.
+type Elsewhere = Box<dyn Fn(&str) + Send + Sync>;
+
+static ELSEWHERE: OnceLock<Elsewhere> = OnceLock::new();
+
+/// Has all lines of this process written by this from now on, for a program whose standard output is somebody's answer. The
+/// first to say so is heard.
+pub fn divert(to: impl Fn(&str) + Send + Sync + 'static) {
+    let _ = ELSEWHERE.set(Box::new(to));
+}
+
+/// A log that cannot be written to must not undo what was done, so a failure to write is let go: nobody is left to be told.
+fn emit(line: &str) {
+    if let Some(to) = ELSEWHERE.get() {
+        return to(line);
+    }
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", line(report, run));
+    let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 

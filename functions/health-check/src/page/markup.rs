@@ -3,9 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use shared::text::clean;
 
 use crate::decision::Health;
-use crate::result::words::clean;
 
 /// The longest text that is shown, in characters.
 pub(super) const LONGEST: usize = 600;

@@ -9,9 +9,9 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use super::markup::LONGEST;
 use super::{Point, STYLE, page};
 use crate::decision::Health;
-use crate::result::words::clean;
 use crate::result::{Sweep, samples};
 use html::{Element, read};
+use shared::text::clean;
 
 /// Every five minutes, the newest last.
 fn history(many: usize) -> Vec<Point> {

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use shared::text::clean;
+
 use crate::decision::Health;
-use crate::result::words::{clean, counted, lasting, tally, those, took, when, wrong};
+use crate::result::words::{counted, lasting, tally, those, took, when, wrong};
 use crate::result::{Checked, Sweep};
 
 /// How many lines there are of what is wrong, and of what is unknown.

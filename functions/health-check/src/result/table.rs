@@ -1,7 +1,9 @@
 //! A table of what is not healthy, about a hundred characters wide; the rest is counted by kind.
 
+use shared::text::clean;
+
 use crate::decision::Health;
-use crate::result::words::{clean, narrow, rolled, tally, those, took, when, wrong};
+use crate::result::words::{narrow, rolled, tally, those, took, when, wrong};
 use crate::result::{Checked, Sweep};
 
 /// How wide it is, in characters.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use shared::text::clean;
+
 use crate::decision::Health;
-use crate::result::words::{clean, lasting, spoken, tally, those, took, when, wrong};
+use crate::result::words::{lasting, spoken, tally, those, took, when, wrong};
 use crate::result::{Checked, Sweep};
 
 /// How wide the column of labels is.

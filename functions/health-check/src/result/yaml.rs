@@ -7,8 +7,10 @@
 
 use std::fmt::Write;
 
+use shared::text::is_hidden;
+
 use crate::decision::Health;
-use crate::result::words::{by_kind, count, is_hidden, those};
+use crate::result::words::{by_kind, count, those};
 use crate::result::{Checked, Sweep};
 
 /// How many names of a kind are listed; of more, only the number is told.
