@@ -37,6 +37,7 @@ use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::notice::Notice;
 use shared::policy::{self, Loaded};
+use shared::tags::Mode;
 use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
@@ -62,6 +63,8 @@ const PUBLISHED_AT_ONCE: usize = 8;
 pub struct Config {
     /// The environment that is watched.
     pub environment: String,
+    /// Whether it looks by itself: it does in every mode but `off`.
+    pub mode: Mode,
     /// The ledger's table.
     pub ledger_table: String,
     /// Where notices go.
@@ -78,6 +81,7 @@ impl Config {
     pub fn read(env: &Env<'_>) -> Result<Self> {
         Ok(Self {
             environment: env.required("ENVIRONMENT")?,
+            mode: env.required("MODE")?,
             ledger_table: env.required("LEDGER_TABLE")?,
             notices_topic: env.required("NOTICES_TOPIC_ARN")?,
             status_bucket: env.required("STATUS_BUCKET")?,
@@ -124,6 +128,10 @@ impl HealthCheck {
     /// not answer. A check that fails is a part of the result.
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
         let asked = event::read(event)?;
+        if asked == Asked::All && self.config.mode == Mode::Off {
+            let why = "the mode is off: nothing is looked at but by hand";
+            return Ok(Report::new("ignored", "", why).answering(json!({"reason": why})));
+        }
         let tools = self.tools().await;
         let environment = &self.config.environment;
         if let Asked::Hand(Hand { environment: Some(other), .. }) = &asked

@@ -88,9 +88,7 @@ pub fn page(sweep: &Sweep, history: &[Point]) -> String {
     graph::write(&mut page, sweep, history);
     rest(&mut page, sweep, Health::Healthy, "What is healthy");
     rest(&mut page, sweep, Health::NotApplicable, "What is not applicable");
-    page.push_str(
-        "<p class=\"fine\">This page is as old as its check; load it again for a newer one.</p>\n</main>\n</body>\n</html>\n",
-    );
+    page.push_str("</main>\n</body>\n</html>\n");
     page
 }
 
@@ -115,7 +113,8 @@ fn header(page: &mut String, sweep: &Sweep) {
     }
     let _ = writeln!(
         page,
-        "</ul>\n<p class=\"soft\">Checked at {}: {} in {}.</p>\n</header>",
+        "</ul>\n<p class=\"soft\">Checked at {}: {} in {}. A page older than a quarter of an hour says that nobody looks.</p>\n\
+         </header>",
         Time(sweep.began),
         match sweep.components.len() {
             1 => "1 component".to_owned(),

@@ -8,6 +8,7 @@ mod tells;
 mod world;
 
 use serde_json::{Value, json};
+use shared::tags::Mode;
 
 use world::World;
 
@@ -153,6 +154,18 @@ async fn by_hand_nothing_is_remembered_and_nobody_is_told() {
     assert!(error.contains("this function watches prod"), "{error}");
     let report = world.ask(&json!({"check": {"kinds": ["kms-key"]}}), 0).await.unwrap();
     assert_eq!(report.answer()["exit"], 3, "there is nothing of that kind");
+}
+
+#[tokio::test]
+async fn in_the_mode_off_it_looks_only_by_hand() {
+    let mut world = World::new(&["arn:aws:sqs:eu-central-1:1:orders"]);
+    world.queue(waiting(101));
+    world.mode(Mode::Off);
+    for minute in 0..4 {
+        assert_eq!(world.try_sweep(minute).await.unwrap().outcome(), "ignored");
+    }
+    assert!(world.notices().is_empty() && world.remembered().is_empty());
+    assert_eq!(world.look(0).await["health"], "degraded");
 }
 
 #[tokio::test]

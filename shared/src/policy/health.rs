@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::read::{self, Lasting, Perhaps, Whole};
+use super::read::{self, Lasting, Perhaps, Step, Whole};
 use super::{DAY, Day, MINUTE, TimeOfDay, WEEK, window};
 
 /// What is checked, what counts as healthy, and what people are told of it.
@@ -339,6 +339,18 @@ impl Default for Change {
     }
 }
 
+/// What of the health checks contradicts itself, and where.
+pub(super) fn problem(health: &Health) -> Option<(Vec<Step>, String)> {
+    let Digest { daily, weekly, .. } = &health.digest;
+    let lone = weekly.is_some() && daily.is_none();
+    lone.then(|| {
+        (
+            vec!["health".into(), "digest".into(), "weekly".into()],
+            "it needs the hour that daily says".to_owned(),
+        )
+    })
+}
+
 /// When the digests are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -346,7 +358,7 @@ pub struct Digest {
     /// At what time of each day; without it, never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daily: Option<TimeOfDay>,
-    /// On which day it is the weekly one.
+    /// On which day it is the weekly one in place of the daily; at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weekly: Option<Day>,
     /// The IANA time zone of these times, such as Europe/Berlin.

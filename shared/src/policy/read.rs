@@ -9,12 +9,15 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DAY, Policy, ScaledToZero, notify, scale};
+use super::{DAY, Policy, ScaledToZero, health, notify, scale};
 
 /// The policy, or what is wrong with it: `line 7: rollback.cooldown: …`.
 pub(super) fn document(text: &str) -> Result<Policy, String> {
     let policy: Policy = serde_norway::from_str(text).map_err(|error| told(&error))?;
-    match scale::problem(&policy.scale).or_else(|| notify::problem(&policy.notify)) {
+    let problem = scale::problem(&policy.scale)
+        .or_else(|| health::problem(&policy.health))
+        .or_else(|| notify::problem(&policy.notify));
+    match problem {
         None => Ok(policy),
         Some((path, wrong)) => Err(place(text, &path, &wrong)),
     }

@@ -54,6 +54,13 @@ fn the_example_shows_every_field_with_its_default() {
 }
 
 #[test]
+fn a_weekly_digest_needs_the_hour_of_the_daily_one() {
+    let text = "health:\n  digest: {weekly: mon}\n";
+    let why = Policy::parse("/watchkeeper/prod/policy", text).unwrap_err().to_string();
+    assert!(why.contains("line 2") && why.contains("health.digest.weekly: it needs the hour"), "{why}");
+}
+
+#[test]
 fn a_service_follows_one_queue() {
     let refused = |text: &str| Policy::parse("/watchkeeper/prod/policy", text).unwrap_err().to_string();
     let rule =

@@ -198,6 +198,7 @@ async fn health_check(progress: &dyn Progress) -> anyhow::Result<Subject> {
         binary: build(HEALTH_CHECK, progress).await?,
         variables: &[
             ("ENVIRONMENT", "dev"),
+            ("MODE", "observe"),
             ("LEDGER_TABLE", "ledger"),
             ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
             ("STATUS_BUCKET", "status"),

@@ -38,7 +38,7 @@ pub(crate) async fn all(
         let mut running = FuturesUnordered::new();
         loop {
             next.retain(|component| {
-                !ask.ignores(component) && is_wanted(wanted, component.kind) && asked.insert(component.id())
+                !ask.ignores(component) && is_worth(wanted, component.kind) && asked.insert(component.id())
             });
             let mut by_kind = BTreeMap::<Kind, Vec<Component>>::new();
             for component in next.drain(..) {
@@ -81,6 +81,25 @@ pub(crate) async fn all(
         incomplete.push(format!("the time was over before {} of {} were checked", missed.len(), due.len()));
     }
     incomplete
+}
+
+/// What leads to nothing else.
+const ENDS: [Kind; 10] = [
+    Kind::AwsHealth,
+    Kind::Backup,
+    Kind::Budget,
+    Kind::Cache,
+    Kind::Certificate,
+    Kind::DnsName,
+    Kind::EcsCluster,
+    Kind::Image,
+    Kind::Key,
+    Kind::WebAcl,
+];
+
+/// Whether a kind is to be looked at: it is asked for, or may lead to what is.
+fn is_worth(wanted: &Wanted, kind: Kind) -> bool {
+    is_wanted(wanted, kind) || !ENDS.contains(&kind)
 }
 
 /// Whether a kind is asked for.

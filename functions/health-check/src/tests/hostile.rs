@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::account::{self, TAGGED};
 use super::world::World;
+use crate::component::Kind;
 use crate::wire::{Call, Reply};
 use mangle::{Dice, FEW, NOTHING, again, anyhow, nothing};
 
@@ -102,6 +103,24 @@ async fn everything_is_healthy_where_all_answers_are_good() {
         let known = STANDS_ON.iter().any(|(known, _)| stands_for(known, action))
             || BESIDE.iter().any(|part| action.contains(part));
         assert!(known, "nobody says what stands on {action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_one_kind_sees_all_of_it_that_a_whole_sweep_sees() {
+    let world = world();
+    world.answers(account::answer);
+    let names = |sweep: &Value, kind: &str| -> BTreeSet<String> {
+        let all = sweep["components"].as_array().unwrap().iter();
+        let names = all.filter(|it| it["kind"] == kind).map(|it| it["name"].as_str().unwrap().to_owned());
+        names.collect()
+    };
+    let whole = world.look(0).await;
+    for kind in Kind::ALL {
+        let asked = json!({"check": {"kinds": [kind.word()], "format": "json"}});
+        let report = world.ask(&asked, 0).await.unwrap();
+        let seen: Value = serde_json::from_str(report.answer()["text"].as_str().unwrap()).unwrap();
+        assert_eq!(names(&seen, kind.word()), names(&whole, kind.word()), "{kind}");
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
+use shared::tags::Mode;
 use shared::{Report, Result};
 use tokio::sync::OnceCell;
 
@@ -53,6 +54,7 @@ impl World {
             environment: "prod".to_owned(),
             ledger_table: "ledger".to_owned(),
             notices_topic: "arn:aws:sns:eu-central-1:1:notices".to_owned(),
+            mode: Mode::Observe,
             status_bucket: "status".to_owned(),
         };
         let function =
@@ -65,6 +67,10 @@ impl World {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    pub(super) fn mode(&mut self, mode: Mode) {
+        self.function.config.mode = mode;
     }
 
     pub(super) fn tagged(&self, arns: &[&str]) {

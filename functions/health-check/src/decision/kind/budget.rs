@@ -88,7 +88,8 @@ pub fn verdict(budgets: &[Budget], unread: Option<&Verdict>, expected: &Expected
     }
     for budget in counting {
         against_limit(&mut found, budget);
-        if budget.every == "MONTHLY" {
+        // What the whole account costs says nothing of this environment.
+        if budget.every == "MONTHLY" && budget.scope == Scope::Environment {
             against_expected(&mut found, budget, dollars);
         }
     }
@@ -171,6 +172,10 @@ mod tests {
     fn costs_stay_below_the_limit_and_below_what_the_environment_may_cost() {
         let good = || budget("2000", "500.5", "1900");
         let scoped = |scope: Scope, spent: &str| Budget { scope, ..budget("2000", spent, "0") };
+        let own = |limit: &str, spent: &str, forecast: &str| Budget {
+            scope: Scope::Environment,
+            ..budget(limit, spent, forecast)
+        };
         let none = "no budget watches over what it costs";
         let silent = "AWS does not say what all allows and what was spent";
         let cases = [
@@ -190,12 +195,12 @@ mod tests {
                 "1000.01 USD will be spent, 1000.00 USD is what all allows",
             ),
             (
-                vec![budget("5000", "2000.01", "3000")],
+                vec![own("5000", "2000.01", "3000")],
                 Health::Degraded,
                 "it costs more than the 2000 dollars a month that it may",
             ),
             (
-                vec![budget("5000", "2000", "2000.01")],
+                vec![own("5000", "2000", "2000.01")],
                 Health::Degraded,
                 "it will cost more than the 2000 dollars a month that it may",
             ),
@@ -204,6 +209,8 @@ mod tests {
                 Health::Healthy,
                 "it costs no more than it may",
             ),
+            // The account has more in it than this environment.
+            (vec![budget("5000", "4000", "4500")], Health::Healthy, "it costs no more than it may"),
             // What the environment's own budget says counts, not the account's.
             (
                 vec![scoped(Scope::Account, "9000"), scoped(Scope::Environment, "1")],
