@@ -31,16 +31,40 @@ pub(crate) struct Args {
     /// Write the rows to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure only these groups; may be given several times. All others are left out.
+    #[arg(long, value_enum, value_name = "GROUP")]
+    only: Vec<Group>,
     /// Also drain a million dead letters, each AWS call taking as long as in a Region (ten minutes or more, and 6 GB).
     #[arg(long)]
     million: bool,
+}
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    /// Starts, ignored events, and sizes.
+    Start,
+    /// The first AWS call of a cold process.
+    ColdCall,
+    /// The rules alone.
+    Decisions,
+    /// Dead letters.
+    Letters,
+    /// Notices.
+    Notify,
+    /// From an alarm to its closing notice.
+    Rollback,
+    /// Who uses a secret.
+    Redeploy,
+    /// Health checks.
+    Health,
 }
 
 /// Measures, and shows the rows; those that were measured also when something fails.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     say::title("Watchkeeper: what it costs", "");
     let mut rows = Vec::new();
-    let measured = measure(&mut rows, args.million).await;
+    let measured = measure(&mut rows, &args).await;
     rows.sort_by(|one: &Row, other| one.whose().cmp(other.whose()));
 
     say::line("");
@@ -54,29 +78,46 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     measured
 }
 
-async fn measure(rows: &mut Vec<Row>, million: bool) -> anyhow::Result<()> {
+async fn measure(rows: &mut Vec<Row>, args: &Args) -> anyhow::Result<()> {
+    let wants = |group: Group| args.only.is_empty() || args.only.contains(&group);
     let subjects = Subjects::build(&Terminal).await?;
     for Subject { name, binary, .. } in subjects.all() {
         say::line(&format!("    {name}: {}", place::shown(binary)));
     }
 
-    Terminal.step("Measuring starts and ignored events");
-    rows.extend(start::rows(&subjects).await?);
-    rows.extend(binaries::rows(&subjects)?);
-    Terminal.step("Measuring the first AWS call of a cold process, over TLS");
-    rows.extend(cold_call::rows(&subjects).await?);
-    rows.extend(decisions::rows(&Terminal).await?);
-    rows.extend(letters::rows(&subjects, &Terminal).await?);
-    if million {
+    if wants(Group::Start) {
+        Terminal.step("Measuring starts and ignored events");
+        rows.extend(start::rows(&subjects).await?);
+        rows.extend(binaries::rows(&subjects)?);
+    }
+    if wants(Group::ColdCall) {
+        Terminal.step("Measuring the first AWS call of a cold process, over TLS");
+        rows.extend(cold_call::rows(&subjects).await?);
+    }
+    if wants(Group::Decisions) {
+        rows.extend(decisions::rows(&Terminal).await?);
+    }
+    if wants(Group::Letters) {
+        rows.extend(letters::rows(&subjects, &Terminal).await?);
+    }
+    if args.million {
         rows.extend(letters::million(&subjects, &Terminal).await?);
     }
-    rows.extend(notify::rows(&subjects, &Terminal).await?);
-    Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
-    rows.extend(rollback::rows(&subjects, &Terminal).await?);
-    Terminal.step(
-        "Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)",
-    );
-    rows.extend(redeploy::rows(&subjects, &Terminal).await?);
-    rows.extend(health::rows(&subjects, &Terminal).await?);
+    if wants(Group::Notify) {
+        rows.extend(notify::rows(&subjects, &Terminal).await?);
+    }
+    if wants(Group::Rollback) {
+        Terminal.step("Measuring alarm to UpdateService and to the closing notice on local AWS");
+        rows.extend(rollback::rows(&subjects, &Terminal).await?);
+    }
+    if wants(Group::Redeploy) {
+        Terminal.step(
+            "Measuring the search for who uses a secret, within the API's budgets (two minutes by its nature)",
+        );
+        rows.extend(redeploy::rows(&subjects, &Terminal).await?);
+    }
+    if wants(Group::Health) {
+        rows.extend(health::rows(&subjects, &Terminal).await?);
+    }
     Ok(())
 }
