@@ -15,12 +15,14 @@ use shared::Result;
 use shared::config::Env;
 
 use template::Template;
+use watchkeeper::stack::From;
 
 type Test = fn() -> anyhow::Result<()>;
 
 /// Name and test, in the order in which they are run.
-pub(crate) const TESTS: [(&str, Test); 25] = [
+pub(crate) const TESTS: [(&str, Test); 26] = [
     ("the_template_sets_exactly_the_variables_that_the_code_reads", variables),
+    ("what_the_functions_are_given_by_hand_is_found_in_the_stack", settings),
     ("the_template_grants_exactly_the_actions_that_the_code_calls", permissions),
     ("nothing_is_granted_on_everything_that_can_be_granted_on_less", resources),
     ("values_of_secrets_are_read_by_the_hook_and_for_the_channels_and_links_alone", values),
@@ -93,6 +95,36 @@ fn variables() -> anyhow::Result<()> {
             let error = read(&Env::new(&lookup)).err().map(|error| error.to_string()).unwrap_or_default();
             let expected = format!("environment variable {missing} is not set");
             ensure!(error == expected, "without {missing} {folder} says {error:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The functions whose code `wk` runs itself.
+const BY_HAND: [&str; 7] = [
+    "acknowledge",
+    "alarm-rollback",
+    "dlq-triage",
+    "health-check",
+    "notification-fanout",
+    "queue-scale",
+    "secret-redeploy",
+];
+
+fn settings() -> anyhow::Result<()> {
+    let template = Template::read()?;
+    for folder in BY_HAND {
+        let function = template.function(folder)?;
+        for variable in function.variables() {
+            let known = watchkeeper::stack::SETTINGS.iter().find(|(name, _)| *name == variable);
+            let (_, from) = known.with_context(|| format!("wk does not know {variable} of {folder}"))?;
+            let same = match from {
+                From::Parameter(name) => {
+                    template.has_parameter(name) && function.is_parameter(&variable, name)
+                }
+                From::Output(name) => template.output(name) == function.variable(&variable),
+            };
+            ensure!(same, "wk takes {variable} of {folder} from {from:?}, which is something else");
         }
     }
     Ok(())

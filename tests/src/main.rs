@@ -8,6 +8,7 @@
 //! - [`rotation`]: the rotation hook at a real PostgreSQL and a real Valkey, under clients that never stop connecting.
 //! - [`redeploy`]: from a secret that changed to the last service that has its new value, over a whole fleet of them.
 //! - [`notify`]: what people and machines are told, on channels that throttle, refuse, hang and lie.
+//! - [`wk`]: the same by hand, as whoever is on call types it.
 //! - [`faults`]: the binaries behind a proxy that throttles, denies, cuts and repeats, and killed at every call.
 //!
 //! The tests run one after another: they share one deployment and two cores.
@@ -23,6 +24,7 @@ mod rig;
 mod rotation;
 mod stage;
 mod storm;
+mod wk;
 mod world;
 
 use std::process::ExitCode;
@@ -35,6 +37,10 @@ use tokio::sync::Mutex;
 use crate::stage::Stage;
 
 fn main() -> anyhow::Result<ExitCode> {
+    // The tests of `wk` run it as a process; its code is in this binary.
+    if wk::is_meant() {
+        return Ok(watchkeeper::main());
+    }
     let (filters, flags) = filters(std::env::args());
     let mut arguments = Arguments::from_iter(flags);
     arguments.test_threads = Some(1);
@@ -53,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
         rotation::tests(),
         redeploy::tests(),
         storm::tests(),
+        wk::tests(),
         faults::tests(),
         notify::tests(),
         hostile::tests(),

@@ -38,6 +38,16 @@ impl Template {
         })
     }
 
+    /// Whether it has a parameter of this name.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        self.0.get("Parameters").is_some_and(|parameters| parameters.get(name).is_some())
+    }
+
+    /// What an output's value is written as.
+    pub(crate) fn output(&self, name: &str) -> Option<&Value> {
+        self.0.get("Outputs")?.get(name)?.get("Value")
+    }
+
     /// The folder names of all functions.
     pub(crate) fn functions(&self) -> BTreeSet<String> {
         self.resources("AWS::Serverless::Function")
@@ -138,6 +148,16 @@ impl Template {
 }
 
 impl Function {
+    /// What a variable is written as.
+    pub(crate) fn variable(&self, name: &str) -> Option<&Value> {
+        self.properties.get("Environment")?.get("Variables")?.get(name)
+    }
+
+    /// Whether a variable is the parameter of this name.
+    pub(crate) fn is_parameter(&self, variable: &str, parameter: &str) -> bool {
+        self.variable(variable).and_then(reference).is_some_and(|name| name == parameter)
+    }
+
     pub(crate) fn variables(&self) -> BTreeSet<String> {
         let variables =
             self.properties.get("Environment").and_then(|environment| environment.get("Variables"));

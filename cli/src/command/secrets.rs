@@ -1,0 +1,66 @@
+//! `wk redeploy` and `wk secrets`.
+
+use serde_json::{Value, json};
+
+use super::{by, each, shown, sure, text};
+use crate::Problem;
+use crate::args::Redeploy;
+use crate::exit::Exit;
+use crate::reach::{Function, Reach};
+use crate::say::{Out, Tone};
+
+const LOOKING: &str = "Looking at every task definition; the first time this takes a while …";
+
+pub(super) async fn uses(reach: &Reach, secret: &str, out: &Out) -> Result<Exit, Problem> {
+    out.note(LOOKING);
+    let answer = reach.ask(Function::SecretRedeploy, &json!({"uses": {"secret": secret}})).await?;
+    out.answer(&answer, |out| found(&answer, out));
+    Ok(Exit::Good)
+}
+
+pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Result<Exit, Problem> {
+    let by = by(&asked.who)?;
+    let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": asked.secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
+    out.note(LOOKING);
+    let plan = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
+    if !asked.apply {
+        out.answer(&plan, |out| {
+            found(&plan, out);
+            out.line(Tone::Plain, "This is the plan; nothing was changed. With --apply it is carried out.");
+        });
+        return Ok(Exit::Good);
+    }
+    if out.is_for_people() {
+        found(&plan, out);
+    }
+    let confirm = sure(reach, asked.sure.confirm.as_deref(), "REDEPLOY", out).await?;
+    let done = reach.ask(Function::SecretRedeploy, &event(false, confirm)).await?;
+    let begun = text(&done, "/outcome") == "begun";
+    out.answer(&done, |out| {
+        let tone = if begun { Tone::Good } else { Tone::Warm };
+        out.line(tone, &format!("{}: {}", text(&done, "/outcome"), text(&done, "/reason")));
+        for (label, pointer) in [("redeploy", "/redeploy"), ("next", "/next_step")] {
+            if done.pointer(pointer).is_some_and(|it| !it.is_null()) {
+                out.fact(label, shown(&done, pointer));
+            }
+        }
+    });
+    Ok(if begun { Exit::Good } else { Exit::Errors })
+}
+
+/// Who uses the secret, and what would become of each.
+fn found(answer: &Value, out: &Out) {
+    out.line(Tone::Strong, text(answer, "/reason"));
+    let rows: Vec<_> = each(answer, "/services")
+        .map(|it| {
+            let standing = shown(it, "/standing").replace('_', " ");
+            vec![shown(it, "/service"), standing, shown(it, "/why"), shown(it, "/plan/task_definition")]
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.table(&["SERVICE", "STANDING", "WHY", "TASK DEFINITION"], rows);
+    }
+    for unread in each(answer, "/unread") {
+        out.fact("not read", format!("{}: {}", shown(unread, "/service"), shown(unread, "/task_definition")));
+    }
+}

@@ -1,0 +1,21 @@
+//! `wk status`.
+
+use serde_json::{Value, json};
+
+use super::text;
+use crate::Problem;
+use crate::args::{Format, Status};
+use crate::exit::Exit;
+use crate::reach::{Function, Reach};
+use crate::say::Out;
+
+pub(super) async fn run(reach: &Reach, status: &Status, out: &Out) -> Result<Exit, Problem> {
+    let format = if out.is_for_people() { status.format } else { Format::Json };
+    let environment = &reach.stack.environment;
+    let asked =
+        json!({"check": {"environment": environment, "kinds": status.kinds, "format": format.word()}});
+    let answer = reach.ask(Function::HealthCheck, &asked).await?;
+    // The text is the whole answer, as JSON too.
+    out.raw(text(&answer, "/text"));
+    Ok(answer.get("exit").and_then(Value::as_u64).map_or(Exit::Unable, Exit::of))
+}

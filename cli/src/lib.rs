@@ -1,0 +1,115 @@
+//! `wk`: the same watch by hand.
+//!
+//! Everything that it does, a function does. It builds the request that the function knows ([`args`]), has the same library
+//! code answer it with the operator's own credentials, or with `--remote` the function where it is deployed ([`reach`]),
+//! and shows the answer (`command`). What the functions are given by the template, it finds in the stack ([`stack`]); what
+//! they would log, it keeps in a file ([`journal`]).
+
+pub mod args;
+mod command;
+pub mod exit;
+pub mod journal;
+pub mod reach;
+pub mod say;
+pub mod stack;
+
+use std::fmt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+use shared::config::Env;
+
+use args::Args;
+use exit::Exit;
+use say::Out;
+
+/// Why a command could not run, for the person at the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem(String);
+
+impl Problem {
+    /// In these words.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<shared::Error> for Problem {
+    fn from(error: shared::Error) -> Self {
+        Self(error.chain())
+    }
+}
+
+/// The whole program: its words, its exit code, and Ctrl-C.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(asked) => {
+            // Help and the version go to standard output, what is wrong to standard error.
+            let exit = if asked.use_stderr() { Exit::Unable } else { Exit::Good };
+            let _ = asked.print();
+            return exit.into();
+        }
+    };
+    let out = Out::new(args.output);
+    if let Some(problem) = elsewhere(&args) {
+        out.problem(&problem);
+        return Exit::Unable.into();
+    }
+    journal::keep(journal::path(&Env::process()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        out.problem(&"this machine gives no threads or sockets");
+        return Exit::Unable.into();
+    };
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            exit = run(&args, &out) => exit,
+            _ = tokio::signal::ctrl_c() => {
+                out.problem(&args.command.interrupted());
+                Exit::Interrupted
+            }
+        }
+    });
+    // A question to a terminal that nobody answers must not keep it from ending.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// The SDK takes its profile and Region from the environment; where others are asked for, this begins anew with them.
+/// Comes back only if that fails, or there is nothing to do.
+fn elsewhere(args: &Args) -> Option<String> {
+    let env = Env::process();
+    let wanted: Vec<(&str, &str)> = [("AWS_PROFILE", &args.profile), ("AWS_REGION", &args.region)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .filter(|(name, value)| env.optional(name).as_deref() != Some(value))
+        .collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(format!("this program cannot be found again: {error}")),
+    };
+    let error = Command::new(program).args(std::env::args_os().skip(1)).envs(wanted).exec();
+    Some(format!("this program cannot be begun again with that profile or Region: {error}"))
+}
+
+/// Does what is asked, and says what came of it.
+pub async fn run(args: &Args, out: &Out) -> Exit {
+    match command::run(args, out).await {
+        Ok(exit) => exit,
+        Err(problem) => {
+            out.problem(&problem);
+            Exit::Unable
+        }
+    }
+}

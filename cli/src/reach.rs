@@ -1,0 +1,225 @@
+//! The functions: their library code with the operator's own credentials, or what is deployed.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_lambda as lambda;
+use aws_sdk_ssm as ssm;
+use aws_sdk_ssm::operation::get_parameter::GetParameterError;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::aws::Aws;
+use shared::config::Env;
+use shared::lambda::Invocation;
+use shared::policy::{self, Policy};
+use shared::report::{self, Run};
+
+use crate::Problem;
+use crate::stack::{Stack, refused};
+
+/// A request may take as long as an invocation, and its answer some time more.
+const LONGEST: Duration = Duration::from_mins(15);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A function that can be asked by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Who has what in hand.
+    Acknowledge,
+    /// What rolls back.
+    AlarmRollback,
+    /// What reads dead letters.
+    DlqTriage,
+    /// What checks everything.
+    HealthCheck,
+    /// What tells people.
+    NotificationFanout,
+    /// What scales services on their queues.
+    QueueScale,
+    /// What redeploys whoever uses a secret.
+    SecretRedeploy,
+}
+
+impl Function {
+    /// The stack's output that names it.
+    pub const fn output(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "AcknowledgeFunction",
+            Self::AlarmRollback => "AlarmRollbackFunction",
+            Self::DlqTriage => "DlqTriageFunction",
+            Self::HealthCheck => "HealthCheckFunction",
+            Self::NotificationFanout => "NotificationFanoutFunction",
+            Self::QueueScale => "QueueScaleFunction",
+            Self::SecretRedeploy => "SecretRedeployFunction",
+        }
+    }
+
+    /// As its report calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::AlarmRollback => "alarm-rollback",
+            Self::DlqTriage => "dlq-triage",
+            Self::HealthCheck => "health-check",
+            Self::NotificationFanout => "notification-fanout",
+            Self::QueueScale => "queue-scale",
+            Self::SecretRedeploy => "secret-redeploy",
+        }
+    }
+}
+
+/// Whom requests go to.
+#[derive(Debug)]
+pub struct Reach {
+    config: SdkConfig,
+    /// The stack.
+    pub stack: Stack,
+    remote: bool,
+}
+
+impl Reach {
+    /// Finds the stack.
+    ///
+    /// # Errors
+    /// What [`Stack::find`] says.
+    pub async fn new(environment: Option<&str>, remote: bool) -> Result<Self, Problem> {
+        let config = Aws::new().config().await.clone();
+        if config.region().is_none() {
+            return Err(Problem::new("no AWS Region is set: give --region, or set AWS_REGION"));
+        }
+        let stack = Stack::find(&cloudformation::Client::new(&config), environment).await?;
+        Ok(Self { config, stack, remote })
+    }
+
+    /// What a function answers to a request.
+    ///
+    /// # Errors
+    /// What the function fails with, or what kept it from being asked.
+    pub async fn ask(&self, function: Function, event: &Value) -> Result<Value, Problem> {
+        if self.remote { self.invoke(function, event).await } else { self.run(function, event).await }
+    }
+
+    async fn run(&self, function: Function, event: &Value) -> Result<Value, Problem> {
+        let lookup = |name: &str| self.stack.setting(name);
+        let env = Env::new(&lookup);
+        let now = now();
+        let deadline = now + SignedDuration::try_from(LONGEST).unwrap_or(SignedDuration::ZERO);
+        let invocation = Invocation { request_id: id()?, now, deadline };
+        let handled = match function {
+            Function::Acknowledge => {
+                let config = acknowledge::Config::read(&env)?;
+                acknowledge::Acknowledge::new(config).handle(event, &invocation).await
+            }
+            Function::AlarmRollback => {
+                let config = alarm_rollback::Config::read(&env)?;
+                alarm_rollback::AlarmRollback::new(config).handle(event, &invocation).await
+            }
+            Function::DlqTriage => {
+                let config = dlq_triage::Config::read(&env)?;
+                dlq_triage::DlqTriage::new(config).handle(event, &invocation).await
+            }
+            Function::HealthCheck => {
+                let config = health_check::Config::read(&env)?;
+                health_check::HealthCheck::new(config).handle(event, &invocation).await
+            }
+            Function::NotificationFanout => {
+                let config = notification_fanout::Config::read(&env)?;
+                notification_fanout::Fanout::new(config).handle(event, &invocation).await
+            }
+            Function::QueueScale => {
+                let config = queue_scale::Config::read(&env)?;
+                queue_scale::QueueScale::new(config).handle(event, &invocation).await
+            }
+            Function::SecretRedeploy => {
+                let config = secret_redeploy::Config::read(&env)?;
+                secret_redeploy::SecretRedeploy::new(config).handle(event, &invocation).await
+            }
+        };
+        let report = handled?;
+        report::write(
+            &report,
+            &Run {
+                environment: &self.stack.environment,
+                function: function.name(),
+                request_id: &invocation.request_id,
+                cold: true,
+                began: now,
+                millis: now_since(now).as_secs_f64() * 1_000.0,
+            },
+        );
+        match report.failure() {
+            None => Ok(report.answer().clone()),
+            Some((_, text)) => Err(Problem::new(text)),
+        }
+    }
+
+    async fn invoke(&self, function: Function, event: &Value) -> Result<Value, Problem> {
+        let patience = TimeoutConfig::builder()
+            .operation_attempt_timeout(LONGEST + ANSWER)
+            .operation_timeout(LONGEST + ANSWER)
+            .read_timeout(LONGEST + ANSWER)
+            .build();
+        let config = lambda::config::Builder::from(&self.config)
+            .timeout_config(patience)
+            // What was begun may go on: asked again, it would be begun twice.
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .build();
+        let name = self.stack.output(function.output())?;
+        let payload = lambda::primitives::Blob::new(event.to_string());
+        let asked = lambda::Client::from_conf(config).invoke().function_name(name).payload(payload).send();
+        let answer = asked.await.map_err(|error| refused("lambda:InvokeFunction", &error))?;
+        let said: Value = answer
+            .payload()
+            .and_then(|payload| serde_json::from_slice(payload.as_ref()).ok())
+            .unwrap_or_default();
+        if answer.function_error().is_none() {
+            return Ok(said);
+        }
+        let text = said.get("errorMessage").and_then(Value::as_str).unwrap_or("it does not say why");
+        Err(Problem::new(format!("{name} failed: {text}")))
+    }
+
+    /// The policy's text that is in place; nothing where the defaults hold.
+    ///
+    /// # Errors
+    /// When SSM does not answer.
+    pub async fn policy(&self) -> Result<Option<String>, Problem> {
+        let name = policy::parameter(&self.stack.environment);
+        match ssm::Client::new(&self.config).get_parameter().name(name).with_decryption(true).send().await {
+            Ok(found) => Ok(found.parameter.and_then(|it| it.value)),
+            Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => {
+                Ok(None)
+            }
+            Err(error) => Err(refused("ssm:GetParameter", &error)),
+        }
+    }
+
+    /// Whether it is production: also where that cannot be known.
+    pub async fn is_production(&self) -> bool {
+        let environment = &self.stack.environment;
+        let policy = match self.policy().await {
+            Ok(Some(text)) => Policy::parse("in place", &text).ok(),
+            Ok(None) => Some(Policy::default()),
+            Err(_) => None,
+        };
+        policy.is_none_or(|policy| policy.is_production(environment))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one reading of the clock of a request")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn now_since(began: Timestamp) -> Duration {
+    Duration::try_from(now().duration_since(began)).unwrap_or_default()
+}
+
+/// An id as the platform would give it, that nobody else has.
+fn id() -> Result<String, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Problem::new(format!("there is no randomness: {error}")))?;
+    Ok(format!("wk-{}", hex::encode(bytes)))
+}

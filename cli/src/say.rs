@@ -1,0 +1,129 @@
+//! All that is written: answers to standard output, everything else to standard error.
+
+use std::fmt::Display;
+use std::io::{BufRead, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+use shared::text::clean;
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// As the function answered, for scripts.
+    Json,
+}
+
+/// How a text is set off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Bad,
+    Warm,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Strong => Style::new().bold(),
+            Self::Faint => Style::new().dimmed(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Bad => AnsiColor::Red.on_default(),
+            Self::Warm => AnsiColor::Yellow.on_default(),
+        }
+    }
+}
+
+/// Where it is written. Colours come only where a terminal shows them and `NO_COLOR` does not forbid it.
+#[derive(Debug)]
+pub struct Out {
+    output: Output,
+}
+
+impl Out {
+    /// Answers are written so.
+    pub const fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// An answer: as it is for scripts, as these words for people.
+    pub(crate) fn answer(&self, answer: &Value, words: impl FnOnce(&Self)) {
+        match self.output {
+            Output::Json => self.raw(&format!("{answer:#}\n")),
+            Output::Text => words(self),
+        }
+    }
+
+    /// Whether people read it.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.output == Output::Text
+    }
+
+    /// A text as it is.
+    #[expect(clippy::unused_self, reason = "nothing is written but through this")]
+    pub(crate) fn raw(&self, text: &str) {
+        // Whoever reads it may have read enough.
+        let _ = anstream::stdout().write_all(text.as_bytes());
+    }
+
+    /// A line.
+    pub(crate) fn line(&self, tone: Tone, text: &str) {
+        let style = tone.style();
+        self.raw(&format!("{style}{}{style:#}\n", clean(text)));
+    }
+
+    /// A line with a label before it.
+    pub(crate) fn fact(&self, label: &str, text: impl Display) {
+        let style = Tone::Faint.style();
+        self.raw(&format!("  {style}{label:<12}{style:#} {}\n", clean(&text.to_string())));
+    }
+
+    /// Rows under heads.
+    pub(crate) fn table(&self, heads: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(heads.to_vec());
+        for row in rows {
+            table.add_row(row.iter().map(|cell| clean(cell)));
+        }
+        for line in table.lines() {
+            self.raw(&format!("{}\n", line.trim_end()));
+        }
+    }
+
+    /// What goes on, for whoever waits.
+    #[expect(clippy::unused_self, reason = "nothing is written but through this")]
+    pub(crate) fn note(&self, text: &str) {
+        let style = Tone::Faint.style();
+        let _ = writeln!(anstream::stderr(), "{style}{}{style:#}", clean(text));
+    }
+
+    /// Why it does not go on.
+    pub fn problem(&self, text: &dyn Display) {
+        let style = Tone::Bad.style();
+        let _ = writeln!(anstream::stderr(), "{style}wk:{style:#} {}", clean(&text.to_string()));
+    }
+
+    /// What a person at the terminal types when asked; nothing where nobody is there.
+    #[expect(clippy::unused_self, reason = "nothing is written but through this")]
+    pub(crate) fn typed(&self, question: &str) -> Option<String> {
+        let (input, terminal) = (std::io::stdin(), std::io::stderr());
+        if !input.is_terminal() || !terminal.is_terminal() {
+            return None;
+        }
+        let _ = write!(anstream::stderr(), "{question} ");
+        let _ = anstream::stderr().flush();
+        let mut line = String::new();
+        input.lock().read_line(&mut line).ok()?;
+        Some(line.trim().to_owned())
+    }
+}
