@@ -18,6 +18,9 @@ use crate::{MARGIN, PATIENCE, SOON, queue};
 /// How many dead letters are written at once.
 const LETTERS: usize = 16;
 
+/// Why something is left to the next invocation.
+const NEARLY_OVER: &str = "the invocation is nearly over";
+
 /// After so many, failures on our side do not make what failed stay away for longer.
 const STUMBLES: u32 = 4;
 
@@ -75,19 +78,22 @@ impl Run<'_> {
                 Turn::At(until) => return Ok(Handed::NotBefore { until, storms: false }),
             }
         }
+        // A slow ledger may have taken the time that the channel has for its answer; unheard, it would be told twice. Nothing
+        // is written: whoever comes next may tell it with others.
+        if self.has_no_time() {
+            return Ok(self.too_late());
+        }
         let deadline = decision::after(self.invocation.deadline, SOON);
         let owner = &self.invocation.request_id;
         let Some(in_hand) = delivery::claim(ledger, entry, held, owner, deadline, self.now()).await? else {
             let why = "another invocation was faster to take it in hand".to_owned();
             return Ok(Handed::Is(Outcome::Waits { until: self.later(PATIENCE), why }));
         };
-        // A slow ledger may have taken the time that the channel has for its answer; unheard, it would be told twice.
-        if self.invocation.left(MARGIN) < LEAST_TIME {
-            let (until, why) = (self.later(SOON), "the invocation is nearly over".to_owned());
-            let state = State::Pending { not_before: until, reserved: true };
+        if self.has_no_time() {
+            let state = State::Pending { not_before: self.later(SOON), reserved: true };
             // Without this line the delivery is free again at its deadline.
-            let _ = delivery::record(ledger, entry, &in_hand, state, &why, self.now()).await;
-            return Ok(Handed::Is(Outcome::Waits { until, why }));
+            let _ = delivery::record(ledger, entry, &in_hand, state, NEARLY_OVER, self.now()).await;
+            return Ok(self.too_late());
         }
 
         let Sent { meaning, memory } = self.send(asked, &entry, in_hand.attempts).await;
@@ -147,6 +153,15 @@ impl Run<'_> {
             }
             _ => Ok(Handed::Is(outcome)),
         }
+    }
+
+    /// Whether too little is left of the invocation for a channel to answer in.
+    fn has_no_time(&self) -> bool {
+        self.invocation.left(MARGIN) < LEAST_TIME
+    }
+
+    fn too_late(&self) -> Handed {
+        Handed::Is(Outcome::Waits { until: self.later(SOON), why: NEARLY_OVER.to_owned() })
     }
 
     /// Takes a turn of a channel, one after the other within this process.
