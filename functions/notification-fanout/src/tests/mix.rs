@@ -2,6 +2,7 @@
 //! nothing is lost, and what is told twice is told under the same key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::failures;
 use super::together::notice;
 use super::world::{Fate, Stage};
+use crate::decision;
 use crate::receiver::{Got, Receiver, answer};
 
 const NOTICES: usize = 1_000;
@@ -21,6 +23,9 @@ const BATCH: usize = 10;
 
 /// After this many seconds a message comes back that was neither deleted nor given back, by the template.
 const VISIBILITY: i64 = 180;
+
+/// How long it takes at least until somebody takes the next messages.
+const LEAST_PAUSE: Duration = Duration::from_millis(200);
 
 /// All of it must be told within this time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(2);
@@ -124,9 +129,11 @@ async fn work(mut stage: Stage, mut queue: Vec<Message>) {
             instance.request = format!("r-{invocations}");
             instance.now = stage.now;
         }
+        let began = Instant::now();
         let handed = instances.iter().zip(batches).map(|(instance, batch)| hand(instance, batch));
         queue.extend(join_all(handed).await.into_iter().flatten());
-        stage.now += SignedDuration::from_millis(200);
+        // The time that the instances saw pass has passed: for whoever comes next it must not go back.
+        stage.now = decision::after(stage.now, began.elapsed().max(LEAST_PAUSE));
     }
 }
 
