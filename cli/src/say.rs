@@ -95,6 +95,9 @@ impl Out {
         for row in rows {
             table.add_row(row.iter().map(|cell| clean(cell)));
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         for line in table.lines() {
             self.raw(&format!("{}\n", line.trim_end()));
         }

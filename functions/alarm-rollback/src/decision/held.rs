@@ -423,7 +423,7 @@ impl Held {
                 "Watch the stack; an update that is to blame can be cancelled while it is UPDATE_IN_PROGRESS: aws cloudformation cancel-update-stack."
                     .to_owned()
             }
-            Self::NoService => format!("Mend the alarm's tag {} or its dimensions.", tags::TARGET),
+            Self::NoService => format!("Mend the alarm's tag {} or its dimensions, or the name in the request.", tags::TARGET),
             Self::SetByHand => "Nothing: the alarm reaches Watchkeeper.".to_owned(),
             Self::InProgress { .. } | Self::EcsRollingBack => {
                 "Watch the rollback; if the alarm still fires when it is over, the deployment was not the cause."
