@@ -81,8 +81,8 @@ pub(crate) fn commands() -> Vec<&'static str> {
 pub(crate) async fn show() -> anyhow::Result<(Deployment, bool)> {
     say::title(
         "Watchkeeper: a bad deployment is rolled back, a password rotated, and people told",
-        "The functions are the release binaries, deployed from template.yaml to a local AWS that enforces their IAM \
-         roles; the alarms fire on metric data; the messages arrive over HTTPS. What local AWS lacks is answered from \
+        "The functions are deployed from template.yaml to a local AWS that enforces their IAM roles, as they are deployed for \
+         real, but for less optimisation; the alarms fire on metric data; the messages arrive over HTTPS. What local AWS lacks is answered from \
          recordings: each scene that needs them says so, and runs the same binaries beside the deployment.",
     );
     let mut story = Story::new();
