@@ -77,6 +77,7 @@ mod tests {
             check(address, false);
         }
     }
+
     #[test]
     fn an_address_in_place_of_a_name_is_read_as_one() {
         for (host, expected) in

@@ -154,7 +154,9 @@ impl Run<'_> {
             return Err(Error::Event(advice.to_owned()));
         }
         if silence.id.is_empty() {
-            silence.id = id::of(&[&silence.author, &silence.reason, &silence.until.to_string()]);
+            // Two that differ in what they match are two.
+            let matches = json!(silence.matches).to_string();
+            silence.id = id::of(&[&matches, &silence.author, &silence.reason, &silence.until.to_string()]);
         }
         self.clients.ledger.silence(self.environment(), &silence, self.now()).await?;
         let reason = format!("until {}, by {}: {}", silence.until, silence.author, silence.reason);

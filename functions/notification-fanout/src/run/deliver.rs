@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::notice::{self, Notice, Severity};
 use shared::{Result, id};
 
@@ -45,6 +45,8 @@ pub(super) struct Asked<'a> {
     pub(super) fallback: bool,
     /// Whose word it counts as, where that may be told with others.
     pub(super) source: Option<&'a str>,
+    /// After how long it is told again, if it goes on. What storms is not: its group is.
+    pub(super) repeat: Option<SignedDuration>,
 }
 
 /// What came of it.
@@ -68,9 +70,13 @@ impl Run<'_> {
         let entry = Entry { notice, channel: &channel.name, occasion: asked.word };
         let reserved = matches!(held, Some(Delivery { state: State::Pending { reserved: true, .. }, .. }));
         if !reserved {
-            match self.turn(channel, asked.source, reserve).await? {
-                Turn::Now => {}
-                Turn::Storm(until) => return Ok(Handed::NotBefore { until, storms: true }),
+            let turn = self.turn(channel, asked.source, reserve).await?;
+            if let Turn::Storm(until) = turn {
+                return Ok(Handed::NotBefore { until, storms: true });
+            }
+            self.repeat_after(asked).await?;
+            match turn {
+                Turn::Now | Turn::Storm(_) => {}
                 Turn::At(until) if reserve => {
                     delivery::postpone(ledger, entry, held, until, self.now()).await?;
                     return Ok(Handed::NotBefore { until, storms: false });
@@ -247,7 +253,9 @@ impl Run<'_> {
         let remembered = seen.told.get(&to.name).cloned().unwrap_or_default();
         let held = seen.held.get(&to.name);
         match held.map(|held| &held.state) {
-            Some(State::Acknowledged | State::AcceptedUnverified) => return Ok(Outcome::AlreadyDelivered),
+            Some(State::Acknowledged | State::AcceptedUnverified) => {
+                return self.was_delivered(asked.notice, to, held, &remembered).await;
+            }
             Some(State::Failed { message }) if *message == asked.message => {
                 return Ok(Outcome::RefusedBefore);
             }
@@ -262,6 +270,7 @@ impl Run<'_> {
             bodies: &[],
             fallback: false,
             source: None,
+            repeat: None,
             ..*asked
         };
         match Box::pin(self.hand_over(&rerouted, true)).await? {

@@ -347,6 +347,7 @@ impl Run<'_> {
             bodies: &bodies,
             fallback: true,
             source: None,
+            repeat: None,
         };
         match self.hand_over(&asked, false).await? {
             Handed::Is(outcome) => Ok(outcome),

@@ -258,8 +258,10 @@ impl Run<'_> {
         let seen = delivery::seen(&self.clients.ledger, notice, word).await?;
         let held = seen.held.get(&channel.name);
         let message = record.id.as_deref().unwrap_or_default();
+        let unheard = delivery::Remembered::default();
+        let remembered = seen.told.get(&channel.name).unwrap_or(&unheard);
         if held.is_some_and(|held| held.state.delivered()) {
-            return Ok(Outcome::AlreadyDelivered);
+            return self.was_delivered(notice, channel, held, remembered).await;
         }
         match held.map(|held| &held.state) {
             Some(delivery::State::Failed { message: refused }) if refused == message => {
@@ -272,7 +274,6 @@ impl Run<'_> {
             }
             None => {}
         }
-        let unheard = delivery::Remembered::default();
         let bodies: Vec<String> = serde_json::to_string(notice).ok().into_iter().collect();
         let asked = Asked {
             notice,
@@ -283,11 +284,12 @@ impl Run<'_> {
             started: Some(activity.started),
             mentions,
             held,
-            remembered: seen.told.get(&channel.name).unwrap_or(&unheard),
+            remembered,
             message,
             bodies: &bodies,
             fallback: true,
             source: None,
+            repeat: None,
         };
         match self.hand_over(&asked, true).await? {
             Handed::Is(outcome) => Ok(outcome),

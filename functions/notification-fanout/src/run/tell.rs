@@ -289,9 +289,6 @@ impl Run<'_> {
             Verdict::InHand(until) => return waits(until, "another invocation has it in hand"),
             Verdict::NoTime => return waits(self.later(SOON), "the invocation is nearly over"),
         }
-        if let (Some(repeat), State::Firing) = (destination.timing.repeat, notice.state) {
-            self.repeat_after(repeat, notice, channel).await?;
-        }
         // What nobody reads is told in order, each in its turn; what people read is told together when it has to wait.
         let folds = channel.kind.is_read() && held.is_none();
         let source = Some(notice.source.as_str()).filter(|_| folds && may_be_folded(notice));
@@ -311,6 +308,7 @@ impl Run<'_> {
             bodies: &bodies,
             fallback: true,
             source,
+            repeat: destination.timing.repeat.filter(|_| notice.state == State::Firing),
         };
         match self.hand_over(&asked, !folds).await? {
             Handed::Is(outcome) => Ok(outcome),
@@ -327,7 +325,7 @@ impl Run<'_> {
     }
 
     /// What is written down as delivered is remembered as told, too, where that failed.
-    async fn was_delivered(
+    pub(super) async fn was_delivered(
         &self,
         notice: &Notice,
         channel: &Channel,
@@ -390,8 +388,9 @@ impl Run<'_> {
         delivery::remember(ledger, notice, true, &channel.name, remembered, None, self.now()).await
     }
 
-    /// Has the channel told again after a while that the incident goes on.
-    async fn repeat_after(&self, pause: SignedDuration, notice: &Notice, channel: &Channel) -> Result<()> {
+    /// Has the channel told again after a while that the incident goes on, where that is wanted.
+    pub(super) async fn repeat_after(&self, asked: &Asked<'_>) -> Result<()> {
+        let Asked { notice, channel, repeat: Some(pause), .. } = *asked else { return Ok(()) };
         delivery::keep(&self.clients.ledger, notice, self.now()).await?;
         let due = self.now().saturating_add(pause).unwrap_or_else(|_| self.now());
         let (incident, channel) = (notice.incident.clone(), channel.name.clone());

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use shared::ledger::activity::Acknowledgement;
+use shared::ledger::get_s;
 
 use super::together::{batch, notice};
 use super::world::Stage;
@@ -61,6 +62,23 @@ async fn an_end_ends_the_escalation_and_a_new_beginning_begins_it_anew() {
     stage.tell(&[notice(&stage, "e-2", "firing", "sev1", 0)]).await;
     assert_eq!(stage.remind().await, ["escalated"]);
     assert_eq!(receiver.got("/slack/hunter2").len(), 3);
+}
+
+#[tokio::test]
+async fn whom_a_call_reached_hears_its_end_although_that_could_not_be_written_down_at_first() {
+    let receiver = Receiver::start(ok).await;
+    let mut stage = Stage::with(&receiver, ON_CALL);
+    stage.tell(&[notice(&stage, "e-5", "firing", "sev1", 0)]).await;
+    stage.world.lock().unwrap().denied = Some(|item| get_s(item, "sk").is_some_and(|sk| sk == "told#ops"));
+    assert_eq!(stage.remind().await, ["waiting"]);
+    assert_eq!(receiver.got("/slack/hunter2").len(), 1);
+    stage.world.lock().unwrap().denied = None;
+    stage.later(60);
+    stage.remind().await;
+    assert_eq!(receiver.got("/slack/hunter2").len(), 1, "it was called");
+    stage.tell(&[notice(&stage, "e-5", "resolved", "sev1", 5)]).await;
+    let slack = receiver.got("/slack/hunter2");
+    assert!(slack.len() == 2 && slack[1].body.contains("resolved"), "{slack:?}");
 }
 
 #[tokio::test]

@@ -184,12 +184,17 @@ async fn what_comes_and_goes_is_told_once_that_it_does_and_then_where_it_stands(
 #[tokio::test]
 async fn a_source_that_storms_is_told_together_but_the_worst_goes_at_once() {
     let receiver = Receiver::start(ok).await;
-    let policy = "notify: {storm: {count: 3, within: 10m}, \
+    let policy = "notify: {storm: {count: 3, within: 10m}, route: {channels: [ops], repeat_interval: 1h}, \
                   channels: {ops: {at_most: {count: 1000, within: 1s, burst: 1000}}}}";
     let mut stage = Stage::with(&receiver, policy);
     let many: Vec<_> = (0..8).map(|n| notice(&stage, &format!("x-{n}"), "firing", "sev3", 0)).collect();
     stage.tell(&many).await;
     assert_eq!(receiver.got("/slack/hunter2").len(), 3);
+    let repeats = |stage: &Stage| {
+        let reminders = &stage.world.lock().unwrap().reminders;
+        reminders.iter().filter(|(body, _)| body.contains("repeat")).count()
+    };
+    assert_eq!(repeats(&stage), 3, "what storms is not told again by itself");
     stage.tell(&[notice(&stage, "x-worst", "firing", "sev1", 0)]).await;
     assert_eq!(receiver.got("/slack/hunter2").len(), 4);
     stage.later(61);
