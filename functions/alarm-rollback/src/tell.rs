@@ -87,9 +87,12 @@ fn answer(facts: &Facts, verdict: &Verdict, word: &str, reason: &str) -> Value {
         Verdict::RollBack(rollback) => {
             object.insert("operation".to_owned(), json!(rollback.operation));
             object.insert("plan".to_owned(), json!(rollback.plan));
+            let undo = words::undo(&rollback.target, &operation_of(rollback, facts));
+            object.insert("undo".to_owned(), json!(undo));
         }
-        Verdict::RolledBack { operation, .. } => {
+        Verdict::RolledBack { target, operation } => {
             object.insert("operation".to_owned(), json!(operation.id));
+            object.insert("undo".to_owned(), json!(words::undo(target, operation)));
         }
         Verdict::Ignore(_) | Verdict::HandOver { .. } | Verdict::Resolve(_) => {}
     }

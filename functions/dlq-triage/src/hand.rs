@@ -61,6 +61,7 @@ impl Run<'_> {
             Hand::Groups(named) => self.groups(&named.queue).await,
             Hand::Redrive(asked) => {
                 let letters = self.find(&asked.queue).await?;
+                Self::readable(&letters, &self.memory(&letters.queue.arn)).await?;
                 let wish = Wish { group: asked.group.as_deref(), by: &asked.by };
                 let outcome = self.look_after(&letters, Some(wish)).await?;
                 let answer = json!({"queue": outcome.queue, "steps": outcome.steps, "sent": outcome.done.redriven,
@@ -220,6 +221,16 @@ impl Run<'_> {
             .answering(answer))
     }
 
+    /// That a whole look at a queue is free, also by hand: it takes more than one receive.
+    async fn readable(letters: &DeadLetters, memory: &Memory<'_>) -> Result<()> {
+        match Self::reading(letters, &memory.last().await?.value, false) {
+            Reading::Refused { why } => {
+                Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)))
+            }
+            Reading::Freely | Reading::Once { .. } => Ok(()),
+        }
+    }
+
     fn judge(&self, letters: &DeadLetters) -> Result<Judge> {
         Ok(Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, self.now()))
     }
@@ -228,10 +239,7 @@ impl Run<'_> {
     async fn groups(&self, queue: &str) -> Result<Report> {
         let letters = self.find(queue).await?;
         let memory = self.memory(&letters.queue.arn);
-        // A look takes more than one receive, so that it has to be free also by hand.
-        if let Reading::Refused { why } = Self::reading(&letters, &memory.last().await?.value, false) {
-            return Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)));
-        }
+        Self::readable(&letters, &memory).await?;
         let known: BTreeMap<_, _> = memory.groups().await?.into_iter().collect();
         let judge = self.judge(&letters)?;
         let look = self.alone(&memory, self.look(&letters, &judge, &known)).await?;
@@ -246,9 +254,7 @@ impl Run<'_> {
     async fn empty(&self, asked: &Emptying, how: How) -> Result<Report> {
         let letters = self.find(&asked.queue).await?;
         let memory = self.memory(&letters.queue.arn);
-        if let Reading::Refused { why } = Self::reading(&letters, &memory.last().await?.value, false) {
-            return Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)));
-        }
+        Self::readable(&letters, &memory).await?;
         self.alone(&memory, self.emptied(asked, how, &letters, &memory)).await
     }
 
