@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -44,10 +45,10 @@ pub struct Args {
     )]
     pub output: Output,
     /// The AWS profile, in place of the environment's.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
     /// The AWS Region, in place of the environment's.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     pub region: Option<String>,
     /// What is asked.
     #[command(subcommand)]
@@ -104,28 +105,48 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it changes something that must not be left half done: it is ended only when that is asked for twice.
+    pub const fn acts(&self) -> bool {
+        match self {
+            Self::Rollback(Rollback { apply, .. })
+            | Self::Redeploy(Redeploy { apply, .. })
+            | Self::Dlq(
+                Dlq::Redrive { apply, .. }
+                | Dlq::Archive(Emptying { apply, .. })
+                | Dlq::Drain(Emptying { apply, .. })
+                | Dlq::Purge(Emptying { apply, .. })
+                | Dlq::Restore { apply, .. },
+            ) => *apply,
+            Self::Ack { .. } | Self::Silence(_) => true,
+            Self::Dlq(Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. })
+            | Self::Status(_)
+            | Self::Diagnose { .. }
+            | Self::Secrets(_)
+            | Self::Scaling
+            | Self::Incidents
+            | Self::Route(_)
+            | Self::Policy(_)
+            | Self::Completions { .. }
+            | Self::Man => false,
+        }
+    }
+
     /// What is true when it is interrupted.
     pub const fn interrupted(&self) -> &'static str {
-        const WRITTEN: &str =
-            "interrupted. What was begun is written down: look with wk diagnose, or ask for the same again";
-        const LETTERS: &str = "interrupted. No letter is lost: what was not certainly sent or kept is still in its \
-                               queue, and what was sent a moment ago may be there, too. Ask for the same again";
-        const NOTHING: &str = "interrupted; nothing was changed";
         match self {
-            Self::Rollback(Rollback { apply, .. }) | Self::Redeploy(Redeploy { apply, .. }) => {
-                if *apply {
-                    WRITTEN
-                } else {
-                    NOTHING
-                }
+            Self::Dlq(Dlq::Status { .. }) => NOTHING,
+            Self::Dlq(_) => {
+                "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five \
+                 minutes, the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
             }
-            Self::Dlq(
-                Dlq::Redrive { .. } | Dlq::Archive(_) | Dlq::Drain(_) | Dlq::Purge(_) | Dlq::Restore { .. },
-            ) => LETTERS,
-            Self::Ack { .. } | Self::Silence(_) => {
-                "interrupted. It may have been written down: look, or ask again"
+            Self::Rollback(_) | Self::Redeploy(_) | Self::Ack { .. } | Self::Silence(_) if self.acts() => {
+                "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
+                 incidents, wk silence)"
             }
-            Self::Dlq(Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. })
+            Self::Rollback(_)
+            | Self::Redeploy(_)
+            | Self::Ack { .. }
+            | Self::Silence(_)
             | Self::Status(_)
             | Self::Diagnose { .. }
             | Self::Secrets(_)
@@ -138,6 +159,8 @@ impl Command {
         }
     }
 }
+
+const NOTHING: &str = "interrupted; nothing was changed";
 
 /// Which checks, and how they are shown.
 #[derive(Debug, ClapArgs)]
@@ -268,7 +291,7 @@ pub enum Dlq {
         /// Its name, URL or ARN.
         queue: String,
     },
-    /// Send letters back: a few first, then the others.
+    /// Send letters back: a few first, then the others. Without --apply, only what there is is told.
     Redrive {
         /// Its name, URL or ARN.
         queue: String,
@@ -278,17 +301,20 @@ pub enum Dlq {
         /// All, whatever they died of.
         #[arg(long)]
         everything: bool,
+        /// Do it; without it, what there is is shown.
+        #[arg(long)]
+        apply: bool,
         /// Who asks.
         #[command(flatten)]
         who: Who,
     },
-    /// Keep letters in the archive, and take them out of the queue.
+    /// Keep letters in the archive, and take them out of the queue; with --apply.
     Archive(Emptying),
-    /// Send back what can succeed, and archive the others.
+    /// Send back what can succeed, and archive the others; with --apply.
     Drain(Emptying),
-    /// Empty a queue: all goes into the archive.
+    /// Empty a queue: all goes into the archive; with --apply.
     Purge(Emptying),
-    /// Send letters of the archive to their queue again.
+    /// Send letters of the archive to their queue again; with --apply.
     Restore {
         /// Its name, URL or ARN.
         queue: String,
@@ -303,6 +329,9 @@ pub enum Dlq {
         /// Also what was restored before.
         #[arg(long)]
         again: bool,
+        /// Do it; without it, how the queue stands is shown.
+        #[arg(long)]
+        apply: bool,
         /// Who asks.
         #[command(flatten)]
         who: Who,
@@ -320,6 +349,9 @@ pub struct Emptying {
     /// Of this group only; not for a purge.
     #[arg(long)]
     pub group: Option<String>,
+    /// Do it; without it, what there is is shown.
+    #[arg(long)]
+    pub apply: bool,
     /// Who asks.
     #[command(flatten)]
     pub who: Who,
@@ -351,10 +383,10 @@ pub struct Silence {
     #[arg(value_name = "FIELD=VALUE", requires_all = ["until", "reason"])]
     pub matches: Vec<String>,
     /// Until when, such as 2026-12-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", requires = "matches")]
     pub until: Option<String>,
     /// Why.
-    #[arg(long)]
+    #[arg(long, requires = "matches")]
     pub reason: Option<String>,
     /// Who asks.
     #[command(flatten)]
@@ -449,6 +481,8 @@ mod tests {
         check("wk dlq purge orders-dlq", Some("--count"));
         check("wk silence service=web", Some("--until"));
         check("wk silence", None);
+        check("wk silence --until 2026-12-01T00:00:00Z --reason none", Some("FIELD=VALUE"));
+        check("wk --region  status", Some("--region"));
         check("wk rolback ecs:prod/web", Some("rollback"));
     }
 }

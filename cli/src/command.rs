@@ -17,25 +17,41 @@ use crate::exit::Exit;
 use crate::reach::Reach;
 use crate::say::Out;
 
-/// Does what is asked.
+/// What stands below a plan.
+const PLAN: &str = "This is the plan; nothing was changed. With --apply it is carried out.";
+
+/// Answers what needs no account; nothing where one is needed.
+pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {
+    let done = match command {
+        Command::Completions { shell } => Ok(completions(*shell, out)),
+        Command::Man => man(out),
+        Command::Policy(task) => policy::without_account(task, out)?,
+        Command::Status(_)
+        | Command::Diagnose { .. }
+        | Command::Rollback(_)
+        | Command::Redeploy(_)
+        | Command::Secrets(_)
+        | Command::Dlq(_)
+        | Command::Scaling
+        | Command::Incidents
+        | Command::Ack { .. }
+        | Command::Silence(_)
+        | Command::Route(_) => return None,
+    };
+    Some(done.unwrap_or_else(|problem| {
+        out.problem(&problem);
+        Exit::Unable
+    }))
+}
+
+/// Does what is asked, where that needs an account.
 pub(crate) async fn run(args: &Args, out: &Out) -> Result<Exit, Problem> {
-    // What needs no account is answered without one.
-    if let Command::Completions { shell } = &args.command {
-        return Ok(completions(*shell, out));
-    }
-    if let Command::Man = &args.command {
-        return man(out);
-    }
-    if let Command::Policy(task) = &args.command
-        && !policy::needs_account(task)
-    {
-        return policy::without_account(task, out);
-    }
     let environment = args.env.clone().or_else(|| shared::config::Env::process().optional("WK_ENV"));
-    let reach = Reach::new(environment.as_deref(), args.remote).await?;
+    let reach = Reach::new(environment.as_deref(), args.profile.as_deref(), args.remote).await?;
     if out.is_for_people() {
         let how = if args.remote { "by the deployed functions" } else { "with your own credentials" };
-        out.note(&format!("{} ({}), {how}", reach.stack.environment, reach.stack.name));
+        let (environment, name, place) = (&reach.stack.environment, &reach.stack.name, reach.stack.place());
+        out.note(&format!("{environment} ({name} in {place}), {how}"));
     }
     match &args.command {
         Command::Status(status) => status::run(&reach, status, out).await,
@@ -49,8 +65,10 @@ pub(crate) async fn run(args: &Args, out: &Out) -> Result<Exit, Problem> {
         Command::Ack { incident, who } => notices::acknowledge(&reach, incident, who, out).await,
         Command::Silence(silence) => notices::silence(&reach, silence, out).await,
         Command::Route(Route::Test(sketch)) => notices::test(&reach, sketch, out).await,
-        Command::Policy(_) => policy::in_place(&reach, out).await,
-        Command::Completions { .. } | Command::Man => Ok(Exit::Good),
+        // The others were answered without an account.
+        Command::Policy(_) | Command::Completions { .. } | Command::Man => {
+            policy::in_place(&reach, out).await
+        }
     }
 }
 
@@ -63,10 +81,18 @@ fn completions(shell: clap_complete::Shell, out: &Out) -> Exit {
 
 fn man(out: &Out) -> Result<Exit, Problem> {
     let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Args::command()).render(&mut page);
-    rendered.map_err(|error| Problem::new(format!("the manual page cannot be written: {error}")))?;
+    let mut all = Args::command().bin_name("wk");
+    all.build();
+    pages(&all, &mut page)
+        .map_err(|error| Problem::new(format!("the manual page cannot be written: {error}")))?;
     out.raw(&String::from_utf8_lossy(&page));
     Ok(Exit::Good)
+}
+
+/// A command's page, and after it those of its own commands: one document has all.
+fn pages(command: &clap::Command, to: &mut Vec<u8>) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(to)?;
+    command.get_subcommands().try_for_each(|command| pages(command, to))
 }
 
 /// The text of a field; empty where there is none.
@@ -113,7 +139,7 @@ async fn sure(
         return Ok(None);
     }
     let environment = &reach.stack.environment;
-    match out.typed(&format!("{environment} is production. Type {word} to go on:")) {
+    match out.typed(&format!("{environment} is production. Type {word} to go on:")).await {
         Some(typed) if typed == word => Ok(Some(word)),
         Some(_) => Err(Problem::new("that is not the word; nothing was changed")),
         None => Err(Problem::new(format!(

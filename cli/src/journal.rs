@@ -1,8 +1,9 @@
 //! What the functions would log: here it is kept in a file of the operator's, one line of JSON for each request and each
 //! letter, so that standard output is the answer alone and nobody has to remember what they did.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -20,15 +21,17 @@ pub fn path(env: &Env<'_>) -> Option<PathBuf> {
 /// Has all lines of this process kept there. What cannot be kept is let go: it must not undo what is done.
 pub fn keep(path: Option<PathBuf>) {
     let file = path.and_then(|path| {
-        std::fs::create_dir_all(path.parent()?).ok()?;
-        OpenOptions::new().create(true).append(true).open(path).ok()
+        // It says what runs where, and who did what: that is the operator's own.
+        DirBuilder::new().recursive(true).mode(0o700).create(path.parent()?).ok()?;
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()
     });
     let file = Mutex::new(file);
     report::divert(move |line| {
         if let Ok(mut file) = file.lock()
             && let Some(file) = file.as_mut()
         {
-            let _ = writeln!(file, "{line}");
+            // At once, so that two of us do not mix their lines.
+            let _ = file.write_all(format!("{line}\n").as_bytes());
         }
     });
 }

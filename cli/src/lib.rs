@@ -15,10 +15,12 @@ pub mod stack;
 
 use std::fmt;
 use std::os::unix::process::CommandExt;
+use std::pin::pin;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use shared::config::Env;
+use tokio::signal::ctrl_c;
 
 use args::Args;
 use exit::Exit;
@@ -43,7 +45,8 @@ impl fmt::Display for Problem {
 
 impl From<shared::Error> for Problem {
     fn from(error: shared::Error) -> Self {
-        Self(error.chain())
+        // Here it is not a function that is denied.
+        Self(error.chain().replace("to this function's role", "to you"))
     }
 }
 
@@ -63,6 +66,9 @@ pub fn main() -> ExitCode {
         out.problem(&problem);
         return Exit::Unable.into();
     }
+    if let Some(exit) = command::without_account(&args.command, &out) {
+        return out.ended(exit).into();
+    }
     journal::keep(journal::path(&Env::process()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else {
@@ -70,9 +76,16 @@ pub fn main() -> ExitCode {
         return Exit::Unable.into();
     };
     let exit = runtime.block_on(async {
+        let mut running = pin!(run(&args, &out));
+        if args.command.acts() {
+            tokio::select! {
+                exit = &mut running => return exit,
+                _ = ctrl_c() => out.note("Ending what was begun; Ctrl-C once more ends at once."),
+            }
+        }
         tokio::select! {
-            exit = run(&args, &out) => exit,
-            _ = tokio::signal::ctrl_c() => {
+            exit = running => exit,
+            _ = ctrl_c() => {
                 out.problem(&args.command.interrupted());
                 Exit::Interrupted
             }
@@ -80,11 +93,14 @@ pub fn main() -> ExitCode {
     });
     // A question to a terminal that nobody answers must not keep it from ending.
     runtime.shutdown_background();
-    exit.into()
+    out.ended(exit).into()
 }
 
-/// The SDK takes its profile and Region from the environment; where others are asked for, this begins anew with them.
-/// Comes back only if that fails, or there is nothing to do.
+/// Credentials that the SDK takes before those of any profile.
+const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// The SDK takes its profile and Region from the environment; where others are asked for, this begins anew with them, and
+/// without credentials that would be taken before the profile's. Comes back only if that fails, or there is nothing to do.
 fn elsewhere(args: &Args) -> Option<String> {
     let env = Env::process();
     let wanted: Vec<(&str, &str)> = [("AWS_PROFILE", &args.profile), ("AWS_REGION", &args.region)]
@@ -92,14 +108,23 @@ fn elsewhere(args: &Args) -> Option<String> {
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .filter(|(name, value)| env.optional(name).as_deref() != Some(value))
         .collect();
-    if wanted.is_empty() {
+    let unwanted: Vec<&str> = match &args.profile {
+        Some(_) => CREDENTIALS.into_iter().filter(|name| env.optional(name).is_some()).collect(),
+        None => Vec::new(),
+    };
+    if wanted.is_empty() && unwanted.is_empty() {
         return None;
     }
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return Some(format!("this program cannot be found again: {error}")),
     };
-    let error = Command::new(program).args(std::env::args_os().skip(1)).envs(wanted).exec();
+    let mut again = Command::new(program);
+    again.args(std::env::args_os().skip(1)).envs(wanted);
+    for name in unwanted {
+        again.env_remove(name);
+    }
+    let error = again.exec();
     Some(format!("this program cannot be begun again with that profile or Region: {error}"))
 }
 

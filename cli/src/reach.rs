@@ -1,17 +1,21 @@
 //! The functions: their library code with the operator's own credentials, or what is deployed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_lambda as lambda;
 use aws_sdk_ssm as ssm;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use shared::Report;
 use shared::aws::Aws;
 use shared::config::Env;
+use shared::error::Class;
 use shared::lambda::Invocation;
 use shared::policy::{self, Policy};
 use shared::report::{self, Run};
@@ -19,9 +23,13 @@ use shared::report::{self, Run};
 use crate::Problem;
 use crate::stack::{Stack, refused};
 
-/// A request may take as long as an invocation, and its answer some time more.
-const LONGEST: Duration = Duration::from_mins(15);
+/// A request may take as long as the longest invocation of the template: what it takes in hand is free again after that.
+const LONGEST: Duration = Duration::from_mins(5);
+/// How long the answer of what is deployed may take after that.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// How often a rollback is asked for that AWS did not answer. The request's id stays, so that it is gone on with.
+const TRIES: usize = 3;
 
 /// A function that can be asked by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +91,23 @@ impl Reach {
     /// Finds the stack.
     ///
     /// # Errors
-    /// What [`Stack::find`] says.
-    pub async fn new(environment: Option<&str>, remote: bool) -> Result<Self, Problem> {
+    /// Where the profile that was asked for gives no credentials; what [`Stack::find`] says.
+    pub async fn new(
+        environment: Option<&str>,
+        profile: Option<&str>,
+        remote: bool,
+    ) -> Result<Self, Problem> {
         let config = Aws::new().config().await.clone();
+        if let Some(name) = profile {
+            // The SDK's own search goes on to other credentials where a profile has none, and with these into another account.
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(name).build();
+            provider.provide_credentials().await.map_err(|error| {
+                Problem::new(format!(
+                    "the profile {name} gives no credentials: {}",
+                    cloudformation::error::DisplayErrorContext(&error)
+                ))
+            })?;
+        }
         if config.region().is_none() {
             return Err(Problem::new("no AWS Region is set: give --region, or set AWS_REGION"));
         }
@@ -107,51 +129,68 @@ impl Reach {
         let now = now();
         let deadline = now + SignedDuration::try_from(LONGEST).unwrap_or(SignedDuration::ZERO);
         let invocation = Invocation { request_id: id()?, now, deadline };
-        let handled = match function {
-            Function::Acknowledge => {
-                let config = acknowledge::Config::read(&env)?;
-                acknowledge::Acknowledge::new(config).handle(event, &invocation).await
+        let began = Instant::now();
+        let mut handled = self.handle(function, event, &invocation, &env).await;
+        for _ in 1..TRIES {
+            let again = function == Function::AlarmRollback
+                && handled.as_ref().is_err_and(|error| error.class() == Class::Transient);
+            if !again {
+                break;
             }
-            Function::AlarmRollback => {
-                let config = alarm_rollback::Config::read(&env)?;
-                alarm_rollback::AlarmRollback::new(config).handle(event, &invocation).await
-            }
-            Function::DlqTriage => {
-                let config = dlq_triage::Config::read(&env)?;
-                dlq_triage::DlqTriage::new(config).handle(event, &invocation).await
-            }
-            Function::HealthCheck => {
-                let config = health_check::Config::read(&env)?;
-                health_check::HealthCheck::new(config).handle(event, &invocation).await
-            }
-            Function::NotificationFanout => {
-                let config = notification_fanout::Config::read(&env)?;
-                notification_fanout::Fanout::new(config).handle(event, &invocation).await
-            }
-            Function::QueueScale => {
-                let config = queue_scale::Config::read(&env)?;
-                queue_scale::QueueScale::new(config).handle(event, &invocation).await
-            }
-            Function::SecretRedeploy => {
-                let config = secret_redeploy::Config::read(&env)?;
-                secret_redeploy::SecretRedeploy::new(config).handle(event, &invocation).await
-            }
+            handled = self.handle(function, event, &invocation, &env).await;
+        }
+        let run = Run {
+            environment: &self.stack.environment,
+            function: function.name(),
+            request_id: &invocation.request_id,
+            cold: true,
+            began: now,
+            millis: began.elapsed().as_secs_f64() * 1_000.0,
         };
-        let report = handled?;
-        report::write(
-            &report,
-            &Run {
-                environment: &self.stack.environment,
-                function: function.name(),
-                request_id: &invocation.request_id,
-                cold: true,
-                began: now,
-                millis: now_since(now).as_secs_f64() * 1_000.0,
-            },
-        );
+        let report = handled.inspect_err(|error| report::write(&Report::failed(error), &run))?;
+        report::write(&report, &run);
         match report.failure() {
             None => Ok(report.answer().clone()),
             Some((_, text)) => Err(Problem::new(text)),
+        }
+    }
+
+    async fn handle(
+        &self,
+        function: Function,
+        event: &Value,
+        invocation: &Invocation,
+        env: &Env<'_>,
+    ) -> shared::Result<Report> {
+        match function {
+            Function::Acknowledge => {
+                let config = acknowledge::Config::read(env)?;
+                acknowledge::Acknowledge::new(config).handle(event, invocation).await
+            }
+            Function::AlarmRollback => {
+                let config = alarm_rollback::Config::read(env)?;
+                alarm_rollback::AlarmRollback::new(config).handle(event, invocation).await
+            }
+            Function::DlqTriage => {
+                let config = dlq_triage::Config::read(env)?;
+                dlq_triage::DlqTriage::new(config).handle(event, invocation).await
+            }
+            Function::HealthCheck => {
+                let config = health_check::Config::read(env)?;
+                health_check::HealthCheck::new(config).handle(event, invocation).await
+            }
+            Function::NotificationFanout => {
+                let config = notification_fanout::Config::read(env)?;
+                notification_fanout::Fanout::new(config).handle(event, invocation).await
+            }
+            Function::QueueScale => {
+                let config = queue_scale::Config::read(env)?;
+                queue_scale::QueueScale::new(config).handle(event, invocation).await
+            }
+            Function::SecretRedeploy => {
+                let config = secret_redeploy::Config::read(env)?;
+                secret_redeploy::SecretRedeploy::new(config).handle(event, invocation).await
+            }
         }
     }
 
@@ -175,7 +214,8 @@ impl Reach {
             .and_then(|payload| serde_json::from_slice(payload.as_ref()).ok())
             .unwrap_or_default();
         if answer.function_error().is_none() {
-            return Ok(said);
+            let is_answer = said.is_object();
+            return is_answer.then_some(said).ok_or_else(|| Problem::new(format!("{name} answered nothing")));
         }
         let text = said.get("errorMessage").and_then(Value::as_str).unwrap_or("it does not say why");
         Err(Problem::new(format!("{name} failed: {text}")))
@@ -211,10 +251,6 @@ impl Reach {
 #[expect(clippy::disallowed_methods, reason = "the one reading of the clock of a request")]
 fn now() -> Timestamp {
     Timestamp::now()
-}
-
-fn now_since(began: Timestamp) -> Duration {
-    Duration::try_from(now().duration_since(began)).unwrap_or_default()
 }
 
 /// An id as the platform would give it, that nobody else has.

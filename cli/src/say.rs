@@ -1,13 +1,16 @@
 //! All that is written: answers to standard output, everything else to standard error.
 
+use std::cell::Cell;
 use std::fmt::Display;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 use shared::text::clean;
+
+use crate::exit::Exit;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -47,12 +50,23 @@ impl Tone {
 #[derive(Debug)]
 pub struct Out {
     output: Output,
+    /// Whether something could not be written, although somebody reads.
+    cut: Cell<bool>,
 }
 
 impl Out {
     /// Answers are written so.
     pub const fn new(output: Output) -> Self {
-        Self { output }
+        Self { output, cut: Cell::new(false) }
+    }
+
+    /// How it ended, all things considered: an answer that could not be written is none.
+    pub fn ended(&self, exit: Exit) -> Exit {
+        if self.cut.get() && exit == Exit::Good {
+            self.problem(&"the answer could not be written");
+            return Exit::Unable;
+        }
+        exit
     }
 
     /// An answer: as it is for scripts, as these words for people.
@@ -69,10 +83,13 @@ impl Out {
     }
 
     /// A text as it is.
-    #[expect(clippy::unused_self, reason = "nothing is written but through this")]
     pub(crate) fn raw(&self, text: &str) {
+        let mut to = anstream::stdout();
+        let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
         // Whoever reads it may have read enough.
-        let _ = anstream::stdout().write_all(text.as_bytes());
+        if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+            self.cut.set(true);
+        }
     }
 
     /// A line.
@@ -117,16 +134,18 @@ impl Out {
     }
 
     /// What a person at the terminal types when asked; nothing where nobody is there.
-    #[expect(clippy::unused_self, reason = "nothing is written but through this")]
-    pub(crate) fn typed(&self, question: &str) -> Option<String> {
-        let (input, terminal) = (std::io::stdin(), std::io::stderr());
-        if !input.is_terminal() || !terminal.is_terminal() {
+    pub(crate) async fn typed(&self, question: &str) -> Option<String> {
+        if !self.is_for_people() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
         let _ = write!(anstream::stderr(), "{question} ");
         let _ = anstream::stderr().flush();
-        let mut line = String::new();
-        input.lock().read_line(&mut line).ok()?;
-        Some(line.trim().to_owned())
+        // Beside the runtime's own thread, so that Ctrl-C is heard meanwhile.
+        let typing = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).ok()?;
+            Some(line.trim().to_owned())
+        });
+        typing.await.ok().flatten()
     }
 }

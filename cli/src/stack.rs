@@ -88,6 +88,14 @@ impl Stack {
         Some(Self { name: stack.stack_name.unwrap_or_default(), environment, parameters, outputs })
     }
 
+    /// Its account and Region, as its topic's ARN names them.
+    pub fn place(&self) -> String {
+        let topic = self.outputs.get("NoticesTopicArn").map(String::as_str).unwrap_or_default();
+        let mut parts = topic.split(':').skip(3);
+        let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        format!("{account}, {region}")
+    }
+
     /// The value that the functions have in this variable.
     pub fn setting(&self, variable: &str) -> Option<String> {
         let (_, from) = SETTINGS.iter().find(|(name, _)| *name == variable)?;

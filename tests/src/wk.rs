@@ -1,14 +1,13 @@
 //! `wk` as a process, at the deployed stack: what it says, what it changes, and how it exits.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use futures_util::FutureExt;
 use local::deployment::until;
-use local::place;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -67,9 +66,14 @@ async fn wk(stage: &Stage, words: &[&str]) -> anyhow::Result<Said> {
     with(stage, words, &[]).await
 }
 
+/// Where it keeps what it keeps; made anew with each stage.
+fn home(stage: &Stage) -> PathBuf {
+    stage.deployment.folder.join("wk-home")
+}
+
 /// The same with other variables in place of some.
 async fn with(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Said> {
-    let home = place::local().join("tests/wk-home");
+    let home = home(stage);
     std::fs::create_dir_all(&home)?;
     let program = home.join(NAME);
     if !program.exists() {
@@ -103,12 +107,12 @@ async fn rollback(stage: &Stage) -> anyhow::Result<()> {
     world.expect_revision(2).await?;
 
     let done = wk(stage, &["rollback", &target, "--apply", "--by", "ben"]).await?;
-    let done = done.expect(0, &["rolled back", "take it back", "--undo"])?;
+    let done = done.expect(0, &["rolled back", "take it back", "aws ecs update-service"])?;
     ensure!(!done.out.contains("\"_aws\""), "a log line is in the answer: {done:#?}");
     world.expect_revision(1).await?;
     let heard = world.notices(1).await?;
     ensure!(heard[0].to_string().contains("ben"), "nobody is told who asked: {:#}", heard[0]);
-    let kept = place::local().join("tests/wk-home/.local/state/watchkeeper/wk.ndjson");
+    let kept = home(stage).join(".local/state/watchkeeper/wk.ndjson");
     let kept = std::fs::read_to_string(kept)?;
     ensure!(kept.contains("\"alarm-rollback\"") && kept.contains(&target), "it keeps no record: {kept}");
 
@@ -156,9 +160,12 @@ async fn letters(stage: &Stage) -> anyhow::Result<()> {
     ensure!(!peeked.out.contains("hunter2"), "{peeked:#?}");
     let groups = wk(stage, &["--output", "json", "dlq", "groups", QUEUE]).await?.expect(0, &[])?.json()?;
     ensure!(groups["letters"] == 3, "{groups:#}");
-    wk(stage, &["dlq", "archive", QUEUE, "--count", "2"]).await?.expect(3, &["is left as it is"])?;
-    let kept =
-        wk(stage, &["dlq", "archive", QUEUE, "--count", "3"]).await?.expect(0, &["3 letters", "run"])?;
+    let plan = wk(stage, &["dlq", "archive", QUEUE, "--count", "3"]).await?;
+    plan.expect(0, &["kind=broken", "nothing was changed", "--apply"])?;
+    let other = wk(stage, &["dlq", "archive", QUEUE, "--count", "2", "--apply"]).await?;
+    other.expect(3, &["is left as it is"])?;
+    let kept = wk(stage, &["dlq", "archive", QUEUE, "--count", "3", "--apply"]).await?;
+    let kept = kept.expect(0, &["3 letters", "archived", "run"])?;
     ensure!(!kept.out.contains("\"audit\""), "the audit is in the answer: {kept:#?}");
     let run = kept
         .out
@@ -172,7 +179,7 @@ async fn letters(stage: &Stage) -> anyhow::Result<()> {
         Ok((said.exit == 0).then_some(()))
     });
     empty.await?.context("the queue is not empty")?;
-    let restored = wk(stage, &["dlq", "restore", QUEUE, &run, "--to", "dlq"]).await?;
+    let restored = wk(stage, &["dlq", "restore", QUEUE, &run, "--to", "dlq", "--apply"]).await?;
     restored.expect(0, &["3 letters were sent"])?;
     wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE])?;
     Ok(())
@@ -229,12 +236,14 @@ async fn wrong(stage: &Stage) -> anyhow::Result<()> {
     let stranger = [("AWS_ACCESS_KEY_ID", "nobody"), ("AWS_SECRET_ACCESS_KEY", "nobody")];
     let denied = with(stage, &["status"], &stranger).await?;
     denied.expect(3, &["cloudformation:DescribeStacks"])?;
+    let strange = wk(stage, &["--profile", "nobody-has-this", "status"]).await?;
+    strange.expect(3, &["the profile nobody-has-this gives no credentials"])?;
     let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
     with(stage, &["status"], &nowhere).await?.expect(3, &["AWS cannot be asked"])?;
     wk(stage, &["rollback", "web"]).await?.expect(3, &["ecs:<cluster>/<service>"])?;
 
     wk(stage, &["policy", "check"]).await?.expect(0, &["can be read"])?;
-    let file = place::local().join("tests/wk-home/policy.yaml");
+    let file = home(stage).join("policy.yaml");
     let file_name = file.to_string_lossy().into_owned();
     std::fs::write(&file, "health:\n  digest: {weekly: mon}\n")?;
     wk(stage, &["policy", "check", &file_name]).await?.expect(1, &["line 2", "health.digest.weekly"])?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{by, each, shown, sure, text};
+use super::{PLAN, by, each, shown, sure, text};
 use crate::Problem;
 use crate::args::Rollback;
 use crate::exit::Exit;
@@ -16,8 +16,19 @@ pub(super) async fn diagnose(reach: &Reach, target: &str, out: &Out) -> Result<E
         if let Some(now) = answer.get("now").filter(|now| !now.is_null()) {
             scene(now, out);
         }
-        if let Some(said) = answer.pointer("/tasks/diagnosis").filter(|said| !said.is_null()) {
-            out.fact("tasks", said.as_str().map_or_else(|| said.to_string(), ToOwned::to_owned));
+        if answer.pointer("/tasks/diagnosis").is_some() {
+            out.fact("tasks", shown(&answer, "/tasks/diagnosis/headline"));
+        }
+        for cause in each(&answer, "/tasks/diagnosis/causes") {
+            out.fact(
+                "",
+                format!(
+                    "{} times: {}. {}",
+                    shown(cause, "/count"),
+                    shown(cause, "/what"),
+                    shown(cause, "/next_step")
+                ),
+            );
         }
         for task in each(&answer, "/tasks/stopped") {
             let ends: Vec<_> = each(task, "/containers")
@@ -73,34 +84,32 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
         out.answer(&plan, |out| {
             outcome(&plan, out);
             if is_possible {
-                out.line(
-                    Tone::Plain,
-                    "This is the plan; nothing was changed. With --apply it is carried out.",
-                );
+                out.line(Tone::Plain, PLAN);
             }
         });
-        return Ok(if is_possible || text(&plan, "/outcome") == "ignored" {
-            Exit::Good
-        } else {
-            Exit::Errors
-        });
+        return Ok(if is_possible { Exit::Good } else { Exit::Errors });
     }
     if out.is_for_people() {
         outcome(&plan, out);
     }
     let confirm = sure(reach, asked.sure.confirm.as_deref(), "ROLLBACK", out).await?;
-    let done = reach.ask(Function::AlarmRollback, &event(false, confirm)).await?;
-    out.answer(&done, |out| {
-        outcome(&done, out);
-        if let Some(operation) = done.get("operation").and_then(Value::as_str) {
-            let back = format!("wk rollback {} --undo {operation} --apply", asked.target);
-            out.fact("take it back", back);
+    // Somebody who types a word has read that plan, and takes their time.
+    let now = reach.ask(Function::AlarmRollback, &event(true, None)).await?;
+    if now.get("plan") != plan.get("plan") {
+        out.answer(&now, |out| outcome(&now, out));
+        out.problem(&"the plan has changed meanwhile; nothing was done. Look, and ask again");
+        return Ok(Exit::Errors);
+    }
+    let done = match reach.ask(Function::AlarmRollback, &event(false, confirm)).await {
+        Ok(done) => done,
+        Err(problem) => {
+            out.problem(&problem);
+            out.problem(&"it may have been done all the same: look with wk diagnose before you ask again");
+            return Ok(Exit::Errors);
         }
-    });
-    Ok(match text(&done, "/outcome") {
-        "rolled_back" | "ignored" => Exit::Good,
-        _ => Exit::Errors,
-    })
+    };
+    out.answer(&done, |out| outcome(&done, out));
+    Ok(if text(&done, "/outcome") == "rolled_back" { Exit::Good } else { Exit::Errors })
 }
 
 /// What was decided, and why.
@@ -112,7 +121,11 @@ fn outcome(answer: &Value, out: &Out) {
         _ => Tone::Plain,
     };
     out.line(tone, &format!("{}: {}", word.replace('_', " "), text(answer, "/reason")));
-    for (label, pointer) in [("next", "/next_step"), ("by hand", "/command"), ("operation", "/operation")] {
+    for note in each(answer, "/plan/notes") {
+        out.fact("note", note.as_str().unwrap_or_default());
+    }
+    let more = [("next", "/next_step"), ("operation", "/operation"), ("take it back", "/undo")];
+    for (label, pointer) in more {
         if answer.pointer(pointer).is_some_and(|it| !it.is_null()) {
             out.fact(label, shown(answer, pointer));
         }

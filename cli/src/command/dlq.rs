@@ -10,8 +10,18 @@ use crate::reach::{Function, Reach};
 use crate::say::{Out, Tone};
 
 pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, Problem> {
-    let event = event(asked)?;
-    let answer = reach.ask(Function::DlqTriage, &event).await?;
+    if let Some(look) = plan(asked) {
+        let answer = reach.ask(Function::DlqTriage, &event(&look)?).await?;
+        out.answer(&answer, |out| {
+            match look {
+                Dlq::Status { .. } => status(&answer, out),
+                _ => groups(&answer, out),
+            }
+            out.line(Tone::Plain, "This is what there is; nothing was changed. With --apply it is done.");
+        });
+        return Ok(Exit::Good);
+    }
+    let answer = reach.ask(Function::DlqTriage, &event(asked)?).await?;
     out.answer(&answer, |out| match asked {
         Dlq::Status { .. } => status(&answer, out),
         Dlq::Peek { .. } => peek(&answer, out),
@@ -23,6 +33,25 @@ pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, P
     Ok(exit(asked, &answer))
 }
 
+/// What is looked at in place of what nobody said to apply.
+fn plan(asked: &Dlq) -> Option<Dlq> {
+    match asked {
+        Dlq::Redrive { queue, apply: false, .. }
+        | Dlq::Archive(Emptying { queue, apply: false, .. })
+        | Dlq::Drain(Emptying { queue, apply: false, .. })
+        | Dlq::Purge(Emptying { queue, apply: false, .. }) => Some(Dlq::Groups { queue: queue.clone() }),
+        Dlq::Restore { queue, apply: false, .. } => Some(Dlq::Status { queue: Some(queue.clone()) }),
+        Dlq::Status { .. }
+        | Dlq::Peek { .. }
+        | Dlq::Groups { .. }
+        | Dlq::Redrive { .. }
+        | Dlq::Archive(_)
+        | Dlq::Drain(_)
+        | Dlq::Purge(_)
+        | Dlq::Restore { .. } => None,
+    }
+}
+
 /// The request that the function knows.
 fn event(asked: &Dlq) -> Result<Value, Problem> {
     Ok(match asked {
@@ -31,20 +60,20 @@ fn event(asked: &Dlq) -> Result<Value, Problem> {
             json!({"peek": {"queue": queue, "count": count, "group": group}})
         }
         Dlq::Groups { queue } => json!({"groups": {"queue": queue}}),
-        Dlq::Redrive { queue, group, everything, who } => {
+        Dlq::Redrive { queue, group, everything, who, apply: _ } => {
             json!({"redrive": {"queue": queue, "group": group, "everything": everything, "by": by(who)?}})
         }
         Dlq::Archive(asked) => emptying("archive", asked)?,
         Dlq::Drain(asked) => emptying("drain", asked)?,
         Dlq::Purge(asked) => emptying("purge", asked)?,
-        Dlq::Restore { queue, run, to, group, again, who } => {
+        Dlq::Restore { queue, run, to, group, again, who, apply: _ } => {
             json!({"restore": {"queue": queue, "run": run, "to": to.word(), "group": group, "again": again, "by": by(who)?}})
         }
     })
 }
 
 fn emptying(how: &str, asked: &Emptying) -> Result<Value, Problem> {
-    let Emptying { queue, count, group, who } = asked;
+    let Emptying { queue, count, group, who, apply: _ } = asked;
     let what = json!({"queue": queue, "count": count, "group": group, "by": by(who)?});
     Ok(Value::Object(Map::from_iter([(how.to_owned(), what)])))
 }
@@ -56,35 +85,30 @@ fn exit(asked: &Dlq, answer: &Value) -> Exit {
         Some(Value::Object(them)) => !them.is_empty(),
         Some(_) | None => false,
     };
+    let failed = |failed: bool, partly: bool| match (failed, partly) {
+        (true, _) => Exit::Errors,
+        (false, true) => Exit::Warnings,
+        (false, false) => Exit::Good,
+    };
     match asked {
         Dlq::Status { .. } => {
-            let letters =
-                each(answer, "/queues").any(|it| it.get("visible").and_then(Value::as_u64) > Some(0));
-            if letters || has("/blind") { Exit::Warnings } else { Exit::Good }
+            let some = |it: &Value, field: &str| it.get(field).and_then(Value::as_u64) > Some(0);
+            let letters = each(answer, "/queues").any(|it| some(it, "visible") || some(it, "in_flight"));
+            failed(false, letters || has("/blind"))
         }
         Dlq::Peek { .. } | Dlq::Groups { .. } => Exit::Good,
-        Dlq::Redrive { .. } => {
-            if has("/errors") {
-                Exit::Errors
-            } else {
-                Exit::Good
-            }
-        }
+        Dlq::Redrive { .. } => failed(has("/errors"), sum(answer, "/sent") == 0),
         Dlq::Archive(_) | Dlq::Drain(_) | Dlq::Purge(_) => {
-            if has("/done/errors") {
-                Exit::Errors
-            } else {
-                Exit::Good
-            }
+            failed(has("/done/errors"), answer.pointer("/done/whole") != Some(&Value::Bool(true)))
         }
-        Dlq::Restore { .. } => {
-            if has("/why") {
-                Exit::Errors
-            } else {
-                Exit::Good
-            }
-        }
+        Dlq::Restore { .. } => failed(has("/why"), has("/not_begun")),
     }
+}
+
+/// How many letters of all groups.
+fn sum(answer: &Value, pointer: &str) -> u64 {
+    let groups = answer.pointer(pointer).and_then(Value::as_object);
+    groups.into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
 }
 
 fn status(answer: &Value, out: &Out) {
@@ -158,29 +182,48 @@ fn groups(answer: &Value, out: &Out) {
 }
 
 fn redriven(answer: &Value, out: &Out) {
-    let sent: u64 = answer
-        .get("sent")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(_, count)| count.as_u64())
-        .sum();
-    out.line(Tone::Good, &format!("{}: {sent} letters were sent back", shown(answer, "/queue")));
+    let sent = sum(answer, "/sent");
+    let tone = if sent == 0 { Tone::Warm } else { Tone::Good };
+    out.line(tone, &format!("{}: {sent} letters were sent back", shown(answer, "/queue")));
+    for (group, step) in answer.get("steps").and_then(Value::as_object).into_iter().flatten() {
+        out.fact(group, words(step));
+    }
     if answer.get("next").is_some_and(|next| !next.is_null()) {
         out.fact("next", shown(answer, "/next"));
     }
     errors(answer, "/errors", out);
 }
 
+/// What becomes of a group, in the function's own words.
+fn words(step: &Value) -> String {
+    match step {
+        Value::String(word) => word.replace('_', " "),
+        Value::Object(fields) => {
+            let said =
+                fields.iter().map(|(word, more)| format!("{}: {}", word.replace('_', " "), words(more)));
+            said.collect::<Vec<_>>().join(", ")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => step.to_string(),
+    }
+}
+
 fn emptied(answer: &Value, out: &Out) {
+    let whole = answer.pointer("/done/whole") == Some(&Value::Bool(true));
+    let tone = if whole { Tone::Good } else { Tone::Warm };
     out.line(
-        Tone::Good,
+        tone,
         &format!("{}: {} letters were read", shown(answer, "/queue"), shown(answer, "/done/letters")),
     );
-    for (name, count) in answer.get("done").and_then(Value::as_object).into_iter().flatten() {
-        if count.as_u64().is_some_and(|count| count > 0) && name != "letters" {
-            out.fact(&name.replace('_', " "), count);
-        }
+    for (label, pointer) in
+        [("sent back", "/done/redriven"), ("archived", "/done/archived"), ("left", "/done/left")]
+    {
+        out.fact(label, sum(answer, pointer));
+    }
+    if answer.pointer("/done/doubled").and_then(Value::as_u64) > Some(0) {
+        out.fact("twice", format!("{}: they may come again", shown(answer, "/done/doubled")));
+    }
+    if !whole {
+        out.line(Tone::Warm, "these were not all: ask for the same again");
     }
     out.fact("run", shown(answer, "/run"));
     errors(answer, "/done/errors", out);
@@ -191,6 +234,9 @@ fn restored(answer: &Value, out: &Out) {
         Tone::Good,
         &format!("{}: {} letters were sent", shown(answer, "/queue"), shown(answer, "/sent")),
     );
+    if answer.get("not_sent").and_then(Value::as_u64) > Some(0) {
+        out.fact("not sent", shown(answer, "/not_sent"));
+    }
     for (label, list) in [("restored before", "/restored_before"), ("not begun", "/not_begun")] {
         for part in each(answer, list) {
             out.fact(label, part.as_str().unwrap_or_default());

@@ -13,18 +13,13 @@ use crate::say::{Out, Tone};
 
 const EXAMPLE: &str = include_str!("../../../policy.example.yaml");
 
-/// Whether it is about the policy that is in place.
-pub(super) const fn needs_account(task: &PolicyTask) -> bool {
-    matches!(task, PolicyTask::Check { file: None })
-}
-
-pub(super) fn without_account(task: &PolicyTask, out: &Out) -> Result<Exit, Problem> {
-    match task {
+/// Nothing where it is about the policy that is in place.
+pub(super) fn without_account(task: &PolicyTask, out: &Out) -> Option<Result<Exit, Problem>> {
+    Some(match task {
         PolicyTask::Check { file: Some(file) } => {
-            let text = read(file)?;
-            Ok(check(&file.display().to_string(), &text, out))
+            read(file).map(|text| check(&file.display().to_string(), &text, out))
         }
-        PolicyTask::Check { file: None } => Ok(Exit::Unable),
+        PolicyTask::Check { file: None } => return None,
         PolicyTask::Schema => {
             out.raw(&format!("{:#}\n", policy::schema().to_value()));
             Ok(Exit::Good)
@@ -33,7 +28,7 @@ pub(super) fn without_account(task: &PolicyTask, out: &Out) -> Result<Exit, Prob
             out.raw(EXAMPLE);
             Ok(Exit::Good)
         }
-    }
+    })
 }
 
 pub(super) async fn in_place(reach: &Reach, out: &Out) -> Result<Exit, Problem> {

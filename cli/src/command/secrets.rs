@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{by, each, shown, sure, text};
+use super::{PLAN, by, each, shown, sure, text};
 use crate::Problem;
 use crate::args::Redeploy;
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
     if !asked.apply {
         out.answer(&plan, |out| {
             found(&plan, out);
-            out.line(Tone::Plain, "This is the plan; nothing was changed. With --apply it is carried out.");
+            out.line(Tone::Plain, PLAN);
         });
         return Ok(Exit::Good);
     }
@@ -34,7 +34,14 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
         found(&plan, out);
     }
     let confirm = sure(reach, asked.sure.confirm.as_deref(), "REDEPLOY", out).await?;
-    let done = reach.ask(Function::SecretRedeploy, &event(false, confirm)).await?;
+    let done = match reach.ask(Function::SecretRedeploy, &event(false, confirm)).await {
+        Ok(done) => done,
+        Err(problem) => {
+            out.problem(&problem);
+            out.problem(&"it may have begun all the same: look with wk secrets uses before you ask again");
+            return Ok(Exit::Errors);
+        }
+    };
     let begun = text(&done, "/outcome") == "begun";
     out.answer(&done, |out| {
         let tone = if begun { Tone::Good } else { Tone::Warm };
@@ -59,6 +66,11 @@ fn found(answer: &Value, out: &Out) {
         .collect();
     if !rows.is_empty() {
         out.table(&["SERVICE", "STANDING", "WHY", "TASK DEFINITION"], rows);
+    }
+    for it in each(answer, "/services") {
+        for note in each(it, "/plan/notes") {
+            out.fact("note", format!("{}: {}", shown(it, "/service"), note.as_str().unwrap_or_default()));
+        }
     }
     for unread in each(answer, "/unread") {
         out.fact("not read", format!("{}: {}", shown(unread, "/service"), shown(unread, "/task_definition")));
