@@ -177,6 +177,21 @@ fn without_suffix(name: &str) -> &str {
     }
 }
 
+/// What a thing is remembered by: an image is another one with each deployment, and so is a task definition, but what is
+/// wrong with them mostly stays.
+pub(crate) fn remembered(kind: Kind, name: &str) -> String {
+    if !matches!(kind, Kind::Image | Kind::TaskDefinition) {
+        return format!("{kind}:{name}");
+    }
+    let name = name.split('@').next().unwrap_or(name);
+    // A registry may have a port; a tag comes behind the last slash.
+    let plain = match name.rsplit_once(':') {
+        Some((plain, tag)) if !tag.contains('/') => plain,
+        Some(_) | None => name,
+    };
+    format!("{kind}:{plain}")
+}
+
 /// One thing that is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
@@ -207,6 +222,16 @@ impl Component {
         format!("{}:{}", self.kind, self.name)
     }
 
+    /// What it is remembered by from one sweep to the next.
+    pub(crate) fn remembered(&self) -> String {
+        remembered(self.kind, &self.name)
+    }
+
+    /// The number of the account that its ARN names.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.arn.as_deref()?.split(':').nth(4).filter(|account| !account.is_empty())
+    }
+
     /// Its ARN; its name where it has none.
     pub fn arn(&self) -> &str {
         self.arn.as_deref().unwrap_or(&self.name)
@@ -217,7 +242,7 @@ impl Component {
 mod tests {
     use shared::policy::health::KINDS;
 
-    use super::Kind;
+    use super::{Kind, remembered};
 
     #[test]
     fn what_is_checked_is_known_by_its_arn() {
@@ -258,6 +283,22 @@ mod tests {
         for (arn, expected) in cases {
             let expected = expected.map(|(kind, name)| (kind, name.to_owned()));
             assert_eq!(Kind::of(arn), expected, "{arn}");
+        }
+    }
+
+    #[test]
+    fn an_image_and_a_task_definition_are_remembered_across_deployments() {
+        let cases = [
+            (Kind::TaskDefinition, "web:42", "task-definition:web"),
+            (Kind::Image, "shop/web:1.2", "image:shop/web"),
+            (Kind::Image, "shop/web@sha256:0a1b", "image:shop/web"),
+            (Kind::Image, "shop/web:1.2@sha256:0a1b", "image:shop/web"),
+            (Kind::Image, "shop/web", "image:shop/web"),
+            (Kind::Alarm, "web: 5xx", "alarm:web: 5xx"),
+            (Kind::Tls, "www.example.com:443", "tls-endpoint:www.example.com:443"),
+        ];
+        for (kind, name, id) in cases {
+            assert_eq!(remembered(kind, name), id);
         }
     }
 

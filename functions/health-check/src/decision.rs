@@ -73,6 +73,13 @@ pub struct Verdict {
     /// name for a while what was deleted.
     #[serde(skip)]
     pub absent: bool,
+    /// A part of it could not be checked, whatever else was found: it is no better than it was known to be, and what it
+    /// leads to may not have been seen.
+    #[serde(skip)]
+    pub partly: bool,
+    /// It is bad only because nothing is in it: no fault where what would be in it is scaled to zero.
+    #[serde(skip)]
+    pub vacant: bool,
 }
 
 /// Collects what a check finds, and makes one verdict of it: the worst counts, and what is as bad is said with it.
@@ -81,6 +88,7 @@ pub struct Findings {
     found: Vec<(Health, String, String)>,
     evidence: Vec<Fact>,
     absent: bool,
+    vacant: bool,
 }
 
 impl Findings {
@@ -110,6 +118,12 @@ impl Findings {
         self.failed(why, todo)
     }
 
+    /// Nothing is in it: why, and what to do. It counts as degraded.
+    pub fn vacant(&mut self, why: impl Into<String>, todo: impl Into<String>) -> &mut Self {
+        self.vacant = true;
+        self.degraded(why, todo)
+    }
+
     /// It works, but not as it should: why, and what to do.
     pub fn degraded(&mut self, why: impl Into<String>, todo: impl Into<String>) -> &mut Self {
         self.is(Health::Degraded, why, todo)
@@ -137,7 +151,7 @@ impl Findings {
 
     /// The verdict; where nothing was found, it is healthy, for this reason.
     pub fn verdict(self, healthy: impl Into<String>) -> Verdict {
-        let Self { mut found, evidence, absent } = self;
+        let Self { mut found, evidence, absent, vacant } = self;
         if found.is_empty() {
             let (health, reason) = (Health::Healthy, public(&healthy.into()));
             return Verdict { health, reason, evidence, ..Verdict::default() };
@@ -145,6 +159,7 @@ impl Findings {
         // Stable: what is equally bad stays in the order in which it was found.
         found.sort_by(|(one, ..), (other, ..)| other.cmp(one));
         let health = found.first().map_or(Health::Unknown, |(health, ..)| *health);
+        let partly = found.iter().any(|(it, ..)| *it == Health::Unknown);
         let told = found.iter().filter(|(it, ..)| *it == health || Health::Unknown <= *it);
         let (mut reasons, mut todo) = (Vec::<&str>::new(), Vec::<String>::new());
         for (_, why, what) in told {
@@ -155,7 +170,7 @@ impl Findings {
                 todo.push(what.clone());
             }
         }
-        Verdict { health, reason: reasons.join("; "), evidence, todo, absent }
+        Verdict { health, reason: reasons.join("; "), evidence, todo, absent, partly, vacant }
     }
 }
 
@@ -214,6 +229,7 @@ mod tests {
         assert_eq!(verdict.reason, "down; slow; not asked");
         assert_eq!(verdict.todo, ["Run.", "Look.", "Grant it."]);
         assert_eq!(verdict.evidence.len(), 1);
+        assert!(verdict.partly, "a part of it was not asked");
         assert_eq!(Findings::new().verdict("fine").reason, "fine");
         assert_eq!(Findings::new().verdict("fine").health, Health::Healthy);
     }

@@ -109,8 +109,15 @@ async fn tagged(ask: &Ask<'_>, client: &Client, kinds: &[&str], found: &mut Foun
         for resource in page.resource_tag_mapping_list.unwrap_or_default() {
             let tags: Tags =
                 resource.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-            let Some(mut component) = resource.resource_arn().and_then(Component::at) else { continue };
-            if tags.get(ENVIRONMENT).map(|value| value.trim()) == Some(ask.environment) {
+            let ours = tags.get(ENVIRONMENT).map(|value| value.trim()) == Some(ask.environment);
+            let Some(arn) = resource.resource_arn() else { continue };
+            let Some(mut component) = Component::at(arn) else {
+                if ours {
+                    ask.pass_over(sort(arn));
+                }
+                continue;
+            };
+            if ours {
                 component.tags = tags;
                 found.components.push(component);
             } else {
@@ -121,6 +128,16 @@ async fn tagged(ask: &Ask<'_>, client: &Client, kinds: &[&str], found: &mut Foun
         if token.is_none() {
             return Ok(());
         }
+    }
+}
+
+/// What an ARN is of, such as `ec2:instance`.
+fn sort(arn: &str) -> String {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    let (service, resource) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+    match resource.split_once(['/', ':']) {
+        Some((sort, _)) => format!("{service}:{sort}"),
+        None => service.to_owned(),
     }
 }
 
@@ -138,10 +155,5 @@ fn once(all: Vec<Component>) -> Vec<Component> {
 
 /// The account that all of it stands in, by the first ARN that names one; empty where none does.
 pub(crate) fn account(components: &[Component]) -> &str {
-    components
-        .iter()
-        .find_map(|component| {
-            component.arn.as_deref()?.split(':').nth(4).filter(|account| !account.is_empty())
-        })
-        .unwrap_or_default()
+    components.iter().find_map(Component::account).unwrap_or_default()
 }

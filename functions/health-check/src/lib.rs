@@ -42,6 +42,7 @@ use shared::{Error, Report, Result};
 use tokio::sync::OnceCell;
 
 use crate::clients::Clients;
+use crate::decision::Health;
 use crate::event::{Asked, Hand};
 use crate::memory::Memory;
 use crate::observe::http::Probes;
@@ -248,6 +249,7 @@ fn report(sweep: &Sweep, loaded: &Loaded) -> Report {
         0 => "healthy",
         1 => "failed_components",
         3 => "nothing_found",
+        _ if sweep.health == Health::Unknown => "unknown_components",
         _ => "degraded_components",
     };
     let reason = format!("{failed} failed, {degraded} degraded, {unknown} unknown, {healthy} healthy");

@@ -81,6 +81,14 @@ impl Memory {
         Ok(memory)
     }
 
+    /// As if it had been read.
+    #[cfg(test)]
+    pub(crate) fn with(kept: BTreeMap<String, Kept>, sweeps: Sweeps) -> Self {
+        let components = kept.into_iter().filter(|(_, kept)| !is_plain(kept));
+        let components = components.map(|(id, kept)| (id, (Some(kept), Item::new()))).collect();
+        Self { components, sweeps, entry: None }
+    }
+
     /// What is remembered of a component.
     pub(crate) fn component(&self, id: &str) -> Option<&Kept> {
         self.components.get(id).and_then(|(kept, _)| kept.as_ref())

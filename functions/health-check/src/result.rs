@@ -14,7 +14,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use shared::notice::Fact;
 
-use crate::component::Kind;
+use crate::component::{Kind, remembered};
 use crate::decision::Health;
 
 /// The version of the contract; the `schema` field of every result.
@@ -126,14 +126,22 @@ impl Checked {
     pub fn id(&self) -> String {
         format!("{}:{}", self.kind, self.name)
     }
+
+    /// What it is remembered by from one sweep to the next.
+    pub(crate) fn remembered(&self) -> String {
+        remembered(self.kind, &self.name)
+    }
 }
 
 impl Sweep {
     /// What the caller's process exits with, as the runbooks have it: 0 healthy, 1 errors, 2 warnings or something unknown, 3
     /// nothing that could be checked.
     pub fn exit(&self) -> u8 {
+        // Nothing belongs to the environment: what the account says of itself is not its health.
+        let nothing = |it: &Checked| it.kind == Kind::Tagging && it.health == Health::Unknown;
         match self.health {
             Health::Failed => 1,
+            Health::Unknown if self.components.iter().any(nothing) && self.incomplete.is_empty() => 3,
             Health::Degraded | Health::Unknown => 2,
             Health::Healthy | Health::NotApplicable if self.components.is_empty() => 3,
             Health::Healthy | Health::NotApplicable => 0,

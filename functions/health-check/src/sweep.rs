@@ -41,6 +41,10 @@ pub(crate) struct Ask<'a> {
     more: RefCell<Vec<Component>>,
     /// The ids of what belongs to other environments.
     left: RefCell<BTreeSet<String>>,
+    /// How many of each sort bear the environment's tag, and are nothing that is checked.
+    passed_over: RefCell<BTreeMap<String, usize>>,
+    /// The ids of what would be filled by something that is scaled to zero.
+    resting: RefCell<BTreeSet<String>>,
 }
 
 /// A component with the verdict on it, and what it stands on.
@@ -50,6 +54,8 @@ pub(crate) struct Checked {
     pub(crate) verdict: Verdict,
     /// The ids of what it stands on.
     pub(crate) needs: BTreeSet<String>,
+    /// The ids of what was found by looking at it, whether it stands on that or not.
+    pub(crate) leads: BTreeSet<String>,
 }
 
 impl<'a> Ask<'a> {
@@ -72,6 +78,8 @@ impl<'a> Ask<'a> {
             said: RefCell::default(),
             more: RefCell::default(),
             left: RefCell::default(),
+            passed_over: RefCell::default(),
+            resting: RefCell::default(),
         }
     }
 
@@ -85,8 +93,10 @@ impl<'a> Ask<'a> {
         if self.ignores(component) {
             return;
         }
-        let checked = Checked { component: component.clone(), verdict, needs: BTreeSet::new() };
-        self.said.borrow_mut().entry(component.id()).or_insert(checked);
+        let component = component.clone();
+        let id = component.id();
+        let checked = Checked { component, verdict, needs: BTreeSet::new(), leads: BTreeSet::new() };
+        self.said.borrow_mut().entry(id).or_insert(checked);
     }
 
     /// Says that a component could not be checked, and what kept it from being.
@@ -99,7 +109,21 @@ impl<'a> Ask<'a> {
         if let Some(checked) = self.said.borrow_mut().get_mut(&component.id()) {
             checked.needs.insert(other.id());
         }
+        self.leads(component, other);
+    }
+
+    /// Says that a component leads to another that it does not stand on, and has the other checked, too. Say how the
+    /// component is before this.
+    pub(crate) fn leads(&self, component: &Component, other: Component) {
+        self.led(component, other.id());
         self.more(other);
+    }
+
+    /// Says that looking at a component says another, too.
+    pub(crate) fn led(&self, component: &Component, other: String) {
+        if let Some(checked) = self.said.borrow_mut().get_mut(&component.id()) {
+            checked.leads.insert(other);
+        }
     }
 
     /// Has another component checked, too, that was found beside what was looked for.
@@ -112,6 +136,26 @@ impl<'a> Ask<'a> {
     /// Leaves what belongs to another environment to that one's sweep, whatever leads to it.
     pub(crate) fn leave(&self, id: String) {
         self.left.borrow_mut().insert(id);
+    }
+
+    /// Counts what bears the environment's tag, and is nothing that is checked.
+    pub(crate) fn pass_over(&self, sort: String) {
+        *self.passed_over.borrow_mut().entry(sort).or_default() += 1;
+    }
+
+    /// How many of each sort were passed over.
+    pub(crate) fn passed_over(&self) -> BTreeMap<String, usize> {
+        self.passed_over.borrow().clone()
+    }
+
+    /// Says that a component is empty on purpose, as far as one of those goes that would fill it.
+    pub(crate) fn rests(&self, id: String) {
+        self.resting.borrow_mut().insert(id);
+    }
+
+    /// Whether something that is scaled to zero would fill it.
+    pub(crate) fn is_resting(&self, id: &str) -> bool {
+        self.resting.borrow().contains(id)
     }
 
     /// Whether the policy says not to check it: `kms-key`, `sqs-queue:import-*`.

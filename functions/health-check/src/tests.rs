@@ -139,6 +139,22 @@ async fn a_sweep_that_dies_at_any_call_tells_everything_and_nothing_twice_by_ano
 }
 
 #[tokio::test]
+async fn a_sweep_in_which_something_is_unknown_and_nothing_is_bad_ends_so_and_one_that_finds_nothing_ends_otherwise()
+ {
+    let world = World::new(&["arn:aws:kms:eu-central-1:1:key/k"]);
+    assert_eq!(world.try_sweep(0).await.unwrap().outcome(), "healthy");
+    world.deny("DescribeKey");
+    assert_eq!(world.try_sweep(5).await.unwrap().outcome(), "unknown_components");
+    world.tagged(&[]);
+    world.policy("health: {ignore: [aws-health, budget]}");
+    let report = world.try_sweep(10).await.unwrap();
+    assert_eq!((report.outcome(), &report.answer()["health"]), ("nothing_found", &json!("unknown")));
+    let by_hand = world.ask(&json!({"check": {"format": "table"}}), 10).await.unwrap();
+    assert_eq!(by_hand.answer()["exit"], 3, "{:?}", by_hand.answer());
+    assert!(by_hand.answer()["text"].as_str().unwrap().contains("watchkeeper:environment"));
+}
+
+#[tokio::test]
 async fn by_hand_nothing_is_remembered_and_nobody_is_told() {
     let world = World::new(&["arn:aws:sqs:eu-central-1:1:orders"]);
     world.queue(waiting(101));

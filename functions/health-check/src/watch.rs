@@ -9,7 +9,7 @@ use shared::policy::health::Change;
 use shared::report;
 
 use crate::component::Kind;
-use crate::decision::change::{Kept, Level, Seen, follow};
+use crate::decision::change::{Affected, Kept, Level, Seen, follow};
 use crate::decision::gone::{Looked, is_gone};
 use crate::decision::unchecked::{self, Word};
 use crate::decision::urgency::severity;
@@ -46,7 +46,10 @@ impl Plan {
         match about {
             About::Component(id) => {
                 if let Some(kept) = self.changed.get_mut(id) {
-                    kept.told = memory.component(id).and_then(|before| before.told.clone());
+                    let before = memory.component(id);
+                    kept.told = before.and_then(|before| before.told.clone());
+                    // The next sweep that sees what is new tells it, and does not begin to count again.
+                    kept.fresh = before.map_or(0, |before| before.fresh);
                 }
             }
             About::Unchecked => self.sweeps.unchecked.clone_from(&memory.sweeps.unchecked),
@@ -63,19 +66,15 @@ pub(crate) fn plan(
     environment: &str,
     now: Timestamp,
 ) -> Plan {
-    let teller = Teller { environment, production: policy.is_production(environment), now };
+    let before = memory.sweeps.points.last().map_or(now, |point| point.at);
+    let teller = Teller { environment, production: policy.is_production(environment), now, before };
     let mut plan = Plan { notices: Vec::new(), changed: BTreeMap::new(), sweeps: memory.sweeps.clone() };
     let watch = Watch::new(swept, memory, &policy.health.change, teller);
-    for (id, checked) in worst_by_id(&swept.sweep) {
-        watch.follow(&id, checked, false, &mut plan);
-    }
-    for (id, gone) in watch.gone() {
-        watch.follow(id, &gone, true, &mut plan);
-    }
+    watch.follow_all(&mut plan);
     watch.unchecked(&mut plan);
     let first = memory.sweeps.points.first().map(|point| point.at);
-    if let Some(weekly) = digest::due(&policy.health.digest, plan.sweeps.digest, first, now) {
-        plan.notices.push((About::Digest, teller.digest(&swept.sweep, weekly)));
+    if let Some(due) = digest::due(&policy.health.digest, plan.sweeps.digest, first, now) {
+        plan.notices.push((About::Digest, teller.digest(&swept.sweep, due)));
         plan.sweeps.digest = Some(now);
     }
     plan.sweeps.add(Point::from(&swept.sweep));
@@ -87,32 +86,17 @@ pub(crate) fn plan(
 pub(crate) fn date<'a>(sweep: &mut Sweep, remembered: impl Fn(&str) -> Option<&'a Kept>) {
     for checked in &mut sweep.components {
         let well = matches!(checked.health, Health::Healthy | Health::NotApplicable);
-        let kept = remembered(&memory_id(checked.kind, &checked.name)).filter(|_| !well);
+        let kept = remembered(&checked.remembered()).filter(|_| !well);
         checked.since = kept
             .and_then(|kept| kept.began.filter(|_| kept.level.is_bad()).or(kept.first).or(kept.blind_since));
     }
-}
-
-/// What a thing is remembered by: an image is another one with each deployment, and so is a task definition, but what is
-/// wrong with them mostly stays.
-fn memory_id(kind: Kind, name: &str) -> String {
-    if !matches!(kind, Kind::Image | Kind::TaskDefinition) {
-        return format!("{kind}:{name}");
-    }
-    let name = name.split('@').next().unwrap_or(name);
-    // A registry may have a port; a tag comes behind the last slash.
-    let plain = match name.rsplit_once(':') {
-        Some((plain, tag)) if !tag.contains('/') => plain,
-        Some(_) | None => name,
-    };
-    format!("{kind}:{plain}")
 }
 
 /// Of things that are remembered by one id, the worst.
 fn worst_by_id(sweep: &Sweep) -> BTreeMap<String, &Checked> {
     let mut worst = BTreeMap::<String, &Checked>::new();
     for checked in &sweep.components {
-        let kept = worst.entry(memory_id(checked.kind, &checked.name)).or_insert(checked);
+        let kept = worst.entry(checked.remembered()).or_insert(checked);
         if kept.health < checked.health {
             *kept = checked;
         }
@@ -129,21 +113,31 @@ struct Watch<'a> {
     swept: &'a Swept,
     /// By the ids of the sweep.
     seen: BTreeMap<String, &'a Checked>,
-    /// What has failed, by what is remembered of it: in this sweep, or as it counts until several say that it is over.
-    failed: BTreeSet<String>,
+    /// By what it is remembered by, what has failed in this sweep.
+    fails: BTreeSet<String>,
 }
 
 impl<'a> Watch<'a> {
     fn new(swept: &'a Swept, memory: &'a Memory, rules: &'a Change, teller: Teller<'a>) -> Self {
         let components = &swept.sweep.components;
-        let now_failed = components.iter().filter(|it| it.health == Health::Failed);
-        let counted = memory.all().filter(|(_, kept)| kept.level == Level::Failed);
-        let failed = now_failed
-            .map(|it| memory_id(it.kind, &it.name))
-            .chain(counted.map(|(id, _)| id.to_owned()))
-            .collect();
+        let fails = components.iter().filter(|it| it.health == Health::Failed);
+        let fails = fails.map(Checked::remembered).collect();
         let seen = components.iter().map(|it| (it.id(), it)).collect();
-        Self { memory, rules, teller, now: teller.now, swept, seen, failed }
+        Self { memory, rules, teller, now: teller.now, swept, seen, fails }
+    }
+
+    /// All that was seen, and then what was not. What is affected comes before its cause: what the cause tells of it depends
+    /// on how it counts now.
+    fn follow_all(&self, plan: &mut Plan) {
+        let worst = worst_by_id(&self.swept.sweep);
+        let (causes, others): (Vec<_>, Vec<_>) =
+            worst.into_iter().partition(|(_, checked)| checked.because_of.is_empty());
+        for (id, checked) in others.into_iter().chain(causes) {
+            self.follow(&id, checked, false, plan);
+        }
+        for (id, checked, gone) in self.unseen() {
+            self.follow(id, &checked, gone, plan);
+        }
     }
 
     fn follow(&self, id: &str, checked: &Checked, gone: bool, plan: &mut Plan) {
@@ -152,25 +146,58 @@ impl<'a> Watch<'a> {
             health: checked.health,
             reason: checked.reason.clone(),
             evidence: checked.evidence.clone(),
+            todo: checked.todo.clone(),
+            partly: self.swept.unclear.contains(id),
             ..Verdict::default()
         };
-        let seen_as = |cause: &String| {
-            self.seen.get(cause).map_or_else(|| cause.clone(), |it| memory_id(it.kind, &it.name))
-        };
-        let causes: BTreeSet<String> =
-            checked.because_of.iter().map(seen_as).filter(|cause| cause != id).collect();
-        let last = before.map(|before| &before.causes).filter(|_| causes.is_empty());
-        let explained = last.unwrap_or(&causes).iter().any(|cause| self.failed.contains(cause));
+        let causes = self.remembered(&checked.because_of, id);
+        let affects = self.affected(&self.remembered(&checked.affects, id), before, plan);
+        let explained = self.explained(&causes, before);
         let severity = self.severity(checked);
-        let seen = Seen { verdict: &verdict, causes: &causes, explained, severity };
+        let seen = Seen { verdict: &verdict, causes: &causes, explained, affects: &affects, severity };
         let (mut kept, news) = follow(before, &seen, self.rules, self.now);
-        if let Some(found) = self.swept.found.get(&checked.id()) {
+        if let Some(found) = self.swept.found.get(id) {
             kept.found = found.clone();
         }
-        let change = tell::Change { checked, id, kept: &kept, before, severity, gone };
+        let change = tell::Change { checked, id, kept: &kept, before, gone };
         let notice = self.teller.component(&change, news);
         plan.notices.extend(notice.map(|notice| (About::Component(id.to_owned()), notice)));
         plan.changed.insert(id.to_owned(), kept);
+    }
+
+    /// What these are remembered by, but for this one.
+    fn remembered(&self, ids: &[String], own: &str) -> BTreeSet<String> {
+        let remembered = |id: &String| self.seen.get(id).map_or_else(|| id.clone(), |it| it.remembered());
+        ids.iter().map(remembered).filter(|id| id != own).collect()
+    }
+
+    /// Whether people hear of it by hearing of a cause. A cause that it had before counts only while that gets well, or could
+    /// not be looked at for a moment: one that fails on and explains it no more is not why it is bad.
+    fn explained(&self, causes: &BTreeSet<String>, before: Option<&Kept>) -> bool {
+        let gets_well = |cause: &String| {
+            let of = self.memory.component(cause);
+            let lasts = of.is_some_and(|it| it.level == Level::Failed && it.blind + 1 < self.rules.bad);
+            lasts && !self.fails.contains(cause)
+        };
+        let counts =
+            |cause: &String| self.memory.component(cause).is_some_and(|kept| kept.level == Level::Failed);
+        if causes.is_empty() {
+            return before.is_some_and(|before| before.causes.iter().any(gets_well));
+        }
+        causes.iter().any(|cause| self.fails.contains(cause) || counts(cause))
+    }
+
+    fn affected(&self, now: &BTreeSet<String>, before: Option<&Kept>, plan: &Plan) -> Affected {
+        let level = |id: &str| {
+            plan.changed.get(id).or_else(|| self.memory.component(id)).map_or(Level::Well, |kept| kept.level)
+        };
+        let told = before.and_then(|before| before.told.as_ref()).map(|told| &told.affects);
+        let over = told.into_iter().flatten().filter(|id| !now.contains(*id) && level(id) == Level::Well);
+        Affected {
+            counted: now.iter().filter(|id| level(id).is_bad()).cloned().collect(),
+            over: over.cloned().collect(),
+            now: now.clone(),
+        }
     }
 
     /// How soon somebody has to answer: as soon as for the worst of what it affects.
@@ -180,16 +207,17 @@ impl<'a> Watch<'a> {
         affected.map(|it| of(it)).fold(of(checked), Severity::min)
     }
 
-    /// What is remembered, was not seen, and is gone.
-    fn gone(&self) -> Vec<(&'a str, Checked)> {
-        let unknown = self.seen.iter().filter(|(_, it)| it.health == Health::Unknown);
-        let unknown: BTreeSet<&str> = unknown.map(|(id, _)| id.as_str()).collect();
-        let looked = Looked { whole: self.swept.sweep.incomplete.is_empty(), unknown: &unknown };
-        let seen: BTreeSet<String> = self.seen.values().map(|it| memory_id(it.kind, &it.name)).collect();
+    /// What is remembered and was not seen: what is gone, and what is bad and was not looked for, because what leads to it could
+    /// not be looked at. That is not over: people are reminded of it as of what could not be checked itself.
+    fn unseen(&self) -> Vec<(&'a str, Checked, bool)> {
+        let whole = self.swept.sweep.incomplete.is_empty();
+        let looked = Looked { whole, unclear: &self.swept.unclear };
+        let seen: BTreeSet<String> = self.seen.values().map(|it| it.remembered()).collect();
         let missing = self.memory.all().filter(|(id, _)| !seen.contains(*id));
+        let missing = missing.map(|(id, kept)| (id, kept, is_gone(&kept.found, looked)));
         missing
-            .filter(|(_, kept)| is_gone(&kept.found, looked))
-            .filter_map(|(id, _)| Some((id, gone(id)?)))
+            .filter(|(_, kept, gone)| *gone || kept.level.is_bad() || kept.told.is_some())
+            .filter_map(|(id, _, gone)| Some((id, unseen(id, gone)?, gone)))
             .collect()
     }
 
@@ -199,7 +227,7 @@ impl<'a> Watch<'a> {
         let lasts = |kept: &Kept| kept.level == Level::Unknown;
         let mut counts = BTreeMap::<&str, usize>::new();
         for checked in self.seen.values().filter(|it| it.health == Health::Unknown) {
-            if plan.changed.get(&memory_id(checked.kind, &checked.name)).is_some_and(lasts) {
+            if plan.changed.get(&checked.remembered()).is_some_and(lasts) {
                 *counts.entry(&checked.reason).or_default() += 1;
             }
         }
@@ -226,11 +254,15 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Something that was remembered and does not belong to the environment any more.
-fn gone(id: &str) -> Option<Checked> {
+/// Something that was remembered and was not seen.
+fn unseen(id: &str, gone: bool) -> Option<Checked> {
     let (kind, name) = id.split_once(':')?;
     let mut found = Findings::new();
-    found.not_applicable("it does not belong to the environment any more");
+    if gone {
+        found.not_applicable("it does not belong to the environment any more");
+    } else {
+        found.unknown("it was not looked at: what leads to it could not be", "");
+    }
     let verdict = found.verdict("");
     Some(Checked {
         kind: Kind::named(kind)?,
@@ -272,23 +304,4 @@ fn metrics(counts: Counts) -> [(&'static str, usize); 4] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::memory_id;
-    use crate::component::Kind;
-
-    #[test]
-    fn an_image_and_a_task_definition_are_remembered_across_deployments() {
-        let cases = [
-            (Kind::TaskDefinition, "web:42", "task-definition:web"),
-            (Kind::Image, "shop/web:1.2", "image:shop/web"),
-            (Kind::Image, "shop/web@sha256:0a1b", "image:shop/web"),
-            (Kind::Image, "shop/web:1.2@sha256:0a1b", "image:shop/web"),
-            (Kind::Image, "shop/web", "image:shop/web"),
-            (Kind::Alarm, "web: 5xx", "alarm:web: 5xx"),
-            (Kind::Tls, "www.example.com:443", "tls-endpoint:www.example.com:443"),
-        ];
-        for (kind, name, id) in cases {
-            assert_eq!(memory_id(kind, name), id);
-        }
-    }
-}
+mod tests;

@@ -8,13 +8,17 @@ use shared::id;
 use shared::notice::Severity;
 use shared::policy::health::Change;
 
-use super::{Health, Verdict};
+use super::{Health, Verdict, cut};
 
 /// The facts whose change makes something another thing: a new certificate is not the old one.
 const FINGERPRINTS: [&str; 2] = ["Fingerprint", "Serial"];
 
 /// So many faults of one thing are told apart.
 const FAULTS: usize = 20;
+
+/// So much of a reason is remembered, in letters, and so many steps of what is to do.
+const LONGEST: usize = 1_000;
+const STEPS: usize = 8;
 
 /// How something counts. Later is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -87,6 +91,9 @@ pub struct Kept {
     /// What people were told; nothing where they do not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// How it was when it was seen to be bad last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Bad>,
     /// How many sweeps, one after another, saw a fault that people were not told.
     pub fresh: u32,
     /// What it was, where that can change.
@@ -97,6 +104,18 @@ pub struct Kept {
     pub causes: BTreeSet<String>,
     /// How it was found: where it is looked for before it counts as gone.
     pub found: Found,
+}
+
+/// How a thing was in a sweep that saw it, and saw that it is bad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bad {
+    /// Why.
+    pub reason: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub todo: Vec<String>,
+    /// How soon somebody had to answer.
+    pub severity: Severity,
 }
 
 /// What people were told of a thing that is bad.
@@ -111,6 +130,9 @@ pub struct Told {
     /// A word for each fault.
     #[serde(default)]
     pub faults: BTreeSet<String>,
+    /// What it affects.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub affects: BTreeSet<String>,
 }
 
 /// How a thing was found.
@@ -119,7 +141,7 @@ pub struct Told {
 pub struct Found {
     /// It bears the environment's tag, or the policy names it.
     pub by_itself: bool,
-    /// The ids of what led to it.
+    /// What each of those is remembered by that leads to it, over however many steps.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub by: BTreeSet<String>,
 }
@@ -131,10 +153,24 @@ pub struct Seen<'a> {
     pub verdict: &'a Verdict,
     /// What it is bad because of.
     pub causes: &'a BTreeSet<String>,
-    /// Whether one of the causes, those of now or the last ones, has failed: whoever hears of that hears of this.
+    /// Whether one of the causes has failed, of now or, while that one gets well, of before: whoever hears of that hears of
+    /// this.
     pub explained: bool,
+    /// What is bad because of it.
+    pub affects: &'a Affected,
     /// How soon somebody had to answer, if it were told now.
     pub severity: Severity,
+}
+
+/// What is bad because of a thing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// All of it, in this sweep.
+    pub now: BTreeSet<String>,
+    /// That of it which counts as bad, since several sweeps said so.
+    pub counted: BTreeSet<String>,
+    /// What people were told that it affects, and what is well since.
+    pub over: BTreeSet<String>,
 }
 
 /// What people are told of a thing.
@@ -144,8 +180,10 @@ pub enum News {
     None,
     /// It is bad.
     Begins,
-    /// It is still bad, and otherwise than they were told: worse, better, by another fault, or with more that it affects.
+    /// It is still bad, and otherwise than they were told: worse, better, or by another fault.
     Differs,
+    /// It is still bad, and affects more, or what matters more, than they were told.
+    Spreads,
     /// It is still bad, after a long time.
     Reminds,
     /// It is well again.
@@ -164,7 +202,15 @@ pub fn follow(before: Option<&Kept>, seen: &Seen<'_>, rules: &Change, now: Times
             told.at = now;
         }
     }
-    move_on(&mut kept, Level::from(seen.verdict.health), rules, now);
+    let level = Level::from(seen.verdict.health);
+    if level.is_bad() {
+        let Verdict { reason, todo, .. } = seen.verdict;
+        let todo = todo.iter().take(STEPS).cloned().collect();
+        kept.last = Some(Bad { reason: cut(reason, LONGEST), todo, severity: seen.severity });
+    }
+    // What was looked at in part only is not better than what it counts as: what was bad may be in the other part.
+    let hidden = seen.verdict.partly && level < kept.level;
+    move_on(&mut kept, if hidden { Level::Unknown } else { level }, rules, now);
     if !seen.causes.is_empty() {
         kept.causes.clone_from(seen.causes);
     } else if kept.level == Level::Well && kept.streak == 0 {
@@ -212,23 +258,40 @@ fn move_on(kept: &mut Kept, seen: Level, rules: &Change, now: Timestamp) {
 }
 
 fn news(kept: &mut Kept, seen: &Seen<'_>, rules: &Change, now: Timestamp) -> News {
-    let seen_level = Level::from(seen.verdict.health);
-    let bad_now = seen_level.is_bad();
+    let level = Level::from(seen.verdict.health);
+    let bad_now = level.is_bad();
     let faults = faults(&seen.verdict.reason);
+    if let Some(told) = &mut kept.told {
+        told.affects.retain(|id| !seen.affects.over.contains(id));
+    }
     // What is bad only because not enough sweeps have seen yet that it is well is nothing to begin with, or to be reminded of.
     let news = match &kept.told {
         None if kept.level.is_bad() && bad_now && !seen.explained => News::Begins,
         None => News::None,
-        Some(_) if !kept.level.is_bad() => News::Ends,
+        // An end that could not be told is told later; not while it seems to begin anew.
+        Some(_) if !kept.level.is_bad() => {
+            if bad_now {
+                News::None
+            } else {
+                News::Ends
+            }
+        }
+        Some(_) if seen.explained => {
+            kept.fresh = 0;
+            News::None
+        }
         Some(told) => {
             let another = bad_now && !faults.is_subset(&told.faults);
             kept.fresh = if another { kept.fresh.saturating_add(1) } else { 0 };
-            let louder = bad_now && seen.severity < told.severity;
-            if told.level != kept.level || louder || kept.fresh >= rules.bad {
+            let counts = bad_now && level <= kept.level;
+            // What it affects is told with it alone where it has failed: otherwise that is told by itself.
+            let more = kept.level == Level::Failed && !seen.affects.counted.is_subset(&told.affects);
+            let due = || told.at.saturating_add(rules.remind).is_ok_and(|due| due <= now);
+            if told.level != kept.level || kept.fresh >= rules.bad {
                 News::Differs
-            } else if seen_level != Level::Well
-                && told.at.saturating_add(rules.remind).is_ok_and(|due| due <= now)
-            {
+            } else if counts && (more || seen.severity < told.severity) {
+                News::Spreads
+            } else if level != Level::Well && due() {
                 News::Reminds
             } else {
                 News::None
@@ -237,14 +300,19 @@ fn news(kept: &mut Kept, seen: &Seen<'_>, rules: &Change, now: Timestamp) -> New
     };
     match news {
         News::None => {}
-        News::Begins | News::Differs | News::Reminds => {
-            // Where it cannot be looked at just now, the faults are those of before.
-            let faults = match kept.told.take() {
-                Some(told) if !bad_now => told.faults,
-                _ => faults,
-            };
+        News::Begins | News::Differs | News::Spreads | News::Reminds => {
+            let before = kept.told.take();
+            let (known, mut affects) = before.map(|told| (told.faults, told.affects)).unwrap_or_default();
+            affects.extend(seen.affects.now.iter().cloned());
             kept.fresh = 0;
-            kept.told = Some(Told { at: now, level: kept.level, severity: seen.severity, faults });
+            kept.told = Some(Told {
+                at: now,
+                level: kept.level,
+                // Where it cannot be looked at just now, or is well for once, it is as it was before.
+                severity: kept.last.as_ref().map_or(seen.severity, |last| last.severity),
+                faults: if bad_now { faults } else { known },
+                affects,
+            });
         }
         News::Ends => (kept.told, kept.fresh) = (None, 0),
     }
@@ -254,16 +322,73 @@ fn news(kept: &mut Kept, seen: &Seen<'_>, rules: &Change, now: Timestamp) -> New
 /// A word for each fault of a reason: the same as long as only its numbers change.
 #[must_use]
 pub fn faults(reason: &str) -> BTreeSet<String> {
-    let fault = |text: &str| {
-        let mut plain = String::with_capacity(text.len());
-        for letter in text.trim().chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }) {
-            if letter != '#' || !plain.ends_with('#') {
-                plain.push(letter);
-            }
+    reason.split("; ").take(FAULTS).map(|fault| id::of(&[&plain(fault)])).collect()
+}
+
+/// A fault without its numbers, and without what follows from them: `1 of 3 targets is healthy` and `2 of 3 targets are
+/// healthy`, `for 50 minutes` and `for 2 hours`.
+fn plain(fault: &str) -> String {
+    const UNITS: [&str; 16] = [
+        "ms",
+        "millisecond",
+        "s",
+        "second",
+        "min",
+        "minute",
+        "h",
+        "hour",
+        "d",
+        "day",
+        "week",
+        "month",
+        "b",
+        "kib",
+        "mib",
+        "gib",
+    ];
+    const NUMBERS: [&str; 12] =
+        ["no", "none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    let mut words: Vec<String> = Vec::new();
+    for word in fault.split_whitespace() {
+        let word = word.to_lowercase();
+        let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        let one = singular(bare);
+        let number = bare.starts_with(|letter: char| letter.is_ascii_digit()) || NUMBERS.contains(&bare);
+        let after_number = words.last().is_some_and(|last| last == "#");
+        let next = match (number, bare) {
+            (true, _) if after_number => continue,
+            (true, _) => "#".to_owned(),
+            (false, _) if after_number && UNITS.contains(&one.as_str()) => continue,
+            (false, "is" | "are") => "are".to_owned(),
+            (false, "has" | "have") => "have".to_owned(),
+            (false, "was" | "were") => "were".to_owned(),
+            (false, _) => digits_away(&one),
+        };
+        words.push(next);
+    }
+    words.join(" ")
+}
+
+/// A word without the ending of a plural, or of a verb beside a singular: what matters is only that both become the same.
+fn singular(word: &str) -> String {
+    if let Some(front) = word.strip_suffix("ies") {
+        return format!("{front}y");
+    }
+    let ends = ["ches", "shes", "sses", "xes"].iter().any(|end| word.ends_with(end));
+    let cut = if ends { word.strip_suffix("es") } else { word.strip_suffix('s') };
+    // `is` and `address` are no plurals.
+    cut.filter(|front| 2 < front.len() && !front.ends_with('s') || ends).unwrap_or(word).to_owned()
+}
+
+/// With one sign for any number.
+fn digits_away(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }) {
+        if letter != '#' || !plain.ends_with('#') {
+            plain.push(letter);
         }
-        id::of(&[&plain])
-    };
-    reason.split("; ").take(FAULTS).map(fault).collect()
+    }
+    plain
 }
 
 #[cfg(test)]

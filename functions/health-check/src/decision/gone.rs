@@ -9,19 +9,20 @@ use super::change::Found;
 pub struct Looked<'a> {
     /// Whether all was discovered, and reached before the deadline.
     pub whole: bool,
-    /// The ids of what could not be checked.
-    pub unknown: &'a BTreeSet<&'a str>,
+    /// What each of these is remembered by that could not be checked, or not all of it.
+    pub unclear: &'a BTreeSet<String>,
 }
 
-/// Whether it is gone: where it would have been found, all was looked at. Nobody knows what leads to a thing that nothing
-/// is known to lead to, so that of such a one anything that could not be checked may have been it.
+/// Whether it is gone: all was discovered, and of what leads to it, over however many steps, nothing could not be looked at.
+/// What leads to it and was not seen itself is gone, then, too. Nobody knows what leads to a thing that nothing is known to
+/// lead to, so that of such a one anything that could not be checked may have been it.
 #[must_use]
 pub fn is_gone(found: &Found, looked: Looked<'_>) -> bool {
-    let Looked { whole, unknown } = looked;
+    let Looked { whole, unclear } = looked;
     let led_to = match (found.by_itself, found.by.is_empty()) {
-        (true, _) => true,
-        (false, true) => unknown.is_empty(),
-        (false, false) => found.by.iter().all(|id| !unknown.contains(id.as_str())),
+        (true, true) => true,
+        (false, true) => unclear.is_empty(),
+        (_, false) => found.by.iter().all(|id| !unclear.contains(id)),
     };
     whole && led_to
 }
@@ -38,21 +39,27 @@ mod tests {
         let tagged = Found { by_itself: true, ..Found::default() };
         let led_to =
             |by: &[&str]| Found { by_itself: false, by: by.iter().map(ToString::to_string).collect() };
+        let both = Found { by_itself: true, ..led_to(&["ecs-service:web"]) };
         let cases = [
             (tagged.clone(), true, &[][..], true),
             (tagged.clone(), true, &["ecs-service:web"], true),
             (tagged, false, &[], false),
+            // Its tag may have been taken away, and the service may use it still.
+            (both.clone(), true, &["ecs-service:web"], false),
+            (both, true, &["kms-key:k"], true),
             (led_to(&["ecs-service:web"]), true, &[], true),
             (led_to(&["ecs-service:web"]), true, &["kms-key:k"], true),
             (led_to(&["ecs-service:web", "ecs-service:api"]), true, &["ecs-service:web"], false),
+            // The task definition was not seen because the service could not be looked at.
+            (led_to(&["task-definition:web", "ecs-service:web"]), true, &["ecs-service:web"], false),
             (led_to(&["ecs-service:web"]), false, &[], false),
             (led_to(&[]), true, &[], true),
             (led_to(&[]), true, &["kms-key:k"], false),
         ];
-        for (found, whole, unknown, expected) in cases {
-            let unknown: BTreeSet<&str> = unknown.iter().copied().collect();
-            let gone = is_gone(&found, Looked { whole, unknown: &unknown });
-            assert_eq!(gone, expected, "{found:?}, {whole}, {unknown:?}");
+        for (found, whole, unclear, expected) in cases {
+            let unclear: BTreeSet<String> = unclear.iter().map(ToString::to_string).collect();
+            let gone = is_gone(&found, Looked { whole, unclear: &unclear });
+            assert_eq!(gone, expected, "{found:?}, {whole}, {unclear:?}");
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn check(ask: &Ask<'_>, components: &[Component]) {
         if let Some(arn) = table.table_arn().or(component.arn.as_deref())
             && facts.is_up()
         {
-            ask.more(backup::of(component, arn));
+            ask.leads(component, backup::of(component, arn));
         }
     }
 }

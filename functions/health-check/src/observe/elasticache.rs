@@ -7,7 +7,7 @@ use shared::error::Call;
 use shared::{Error, Result};
 
 use super::metrics;
-use super::rds::time;
+use super::rds::{said, time};
 use crate::component::Component;
 use crate::decision::kind::cache::{Facts, Node, Shard, absent, verdict};
 use crate::decision::kind::rds_instance::SILENCE;
@@ -65,7 +65,7 @@ async fn page(
     let call = ask.clients.elasticache().describe_replication_groups();
     let call = call.set_replication_group_id(one).set_marker(marker);
     let answer = call.send().await.action("elasticache:DescribeReplicationGroups")?;
-    Ok((answer.replication_groups.unwrap_or_default(), answer.marker))
+    Ok((said(answer.replication_groups)?, answer.marker))
 }
 
 fn facts(group: &ReplicationGroup) -> Facts {
@@ -203,6 +203,7 @@ mod tests {
             ),
             (Reply::xml_error(400, "Throttling"), Health::Unknown, "Throttling"),
             (list("", ""), Health::Failed, "does not exist"),
+            (Reply::xml("DescribeReplicationGroups", ""), Health::Unknown, "does not say what there is"),
             (
                 list(&group("web").replacen("available", "create-failed", 1), ""),
                 Health::Failed,

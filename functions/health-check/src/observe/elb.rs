@@ -14,6 +14,7 @@ use crate::decision::Verdict;
 use crate::decision::kind::load_balancer::Traffic;
 use crate::decision::kind::{listener, load_balancer, target_group};
 use crate::observe::metrics::{self, Query};
+use crate::observe::rds::said;
 use crate::sweep::{Api, Ask, Pages, unknown};
 
 /// `DescribeLoadBalancers` takes at most this many ARNs; of listeners, as many are asked for.
@@ -53,15 +54,14 @@ pub(crate) async fn check_load_balancers(ask: &Ask<'_>, components: &[Component]
         }
         if is_application(balancer) && scheme(balancer) == "internet-facing" {
             let arn = Some(balancer.arn().to_owned());
-            ask.more(Component { arn, ..Component::new(Kind::WebAcl, &component.name) });
+            ask.leads(component, Component { arn, ..Component::new(Kind::WebAcl, &component.name) });
         }
     }
 }
 
 /// Checks listeners, by the load balancers that they are of; those that were checked with their load balancer stay so.
 pub(crate) async fn check_listeners(ask: &Ask<'_>, components: &[Component]) {
-    let said = ask.said();
-    let open = components.iter().filter(|component| !said.contains_key(&component.id()));
+    let open = components.iter().filter(|component| !ask.is_said(&component.id()));
     let (open, nameless): (Vec<_>, Vec<_>) =
         open.map(|it| (it, balancer_of(it.arn()))).partition(|(_, balancer)| balancer.is_some());
     for (component, _) in nameless {
@@ -172,7 +172,10 @@ fn say_listener(ask: &Ask<'_>, component: &Component, listener: &Listener, balan
         let idle =
             |arn: &str| forward().any(|it| it.weight() == Some(0) && it.target_group_arn() == Some(arn));
         let groups = forward().filter_map(|it| it.target_group_arn()).chain(action.target_group_arn());
-        groups.filter(|arn| !idle(arn)).filter_map(Component::at).for_each(|group| ask.more(group));
+        groups
+            .filter(|arn| !idle(arn))
+            .filter_map(Component::at)
+            .for_each(|group| ask.leads(component, group));
     }
 }
 
@@ -283,7 +286,7 @@ async fn load_balancers(ask: &Ask<'_>, asked: &[&Component]) -> Listed<LoadBalan
         let call = ask.clients.elb().describe_load_balancers();
         let call = call.set_load_balancer_arns(arns.clone()).set_names(names.clone()).set_marker(marker);
         let answer = call.send().await.action("elasticloadbalancing:DescribeLoadBalancers")?;
-        Ok((answer.load_balancers.unwrap_or_default(), answer.next_marker))
+        Ok((said(answer.load_balancers)?, answer.next_marker))
     })
     .await
 }
@@ -295,7 +298,7 @@ async fn target_groups(ask: &Ask<'_>, asked: &[&Component]) -> Listed<TargetGrou
         let call = ask.clients.elb().describe_target_groups();
         let call = call.set_target_group_arns(arns.clone()).set_names(names.clone()).set_marker(marker);
         let answer = call.send().await.action("elasticloadbalancing:DescribeTargetGroups")?;
-        Ok((answer.target_groups.unwrap_or_default(), answer.next_marker))
+        Ok((said(answer.target_groups)?, answer.next_marker))
     })
     .await
 }
@@ -305,7 +308,7 @@ async fn listeners(ask: &Ask<'_>, balancer: &str) -> Listed<Listener> {
         let _turn = ask.turn(Api::Elb).await;
         let call = ask.clients.elb().describe_listeners().load_balancer_arn(balancer).set_marker(marker);
         let answer = call.send().await.action("elasticloadbalancing:DescribeListeners")?;
-        Ok((answer.listeners.unwrap_or_default(), answer.next_marker))
+        Ok((said(answer.listeners)?, answer.next_marker))
     })
     .await
 }
@@ -316,7 +319,7 @@ async fn named_listeners(ask: &Ask<'_>, asked: &[&Component]) -> Listed<Listener
         let _turn = ask.turn(Api::Elb).await;
         let call = ask.clients.elb().describe_listeners().set_listener_arns(arns.clone()).set_marker(marker);
         let answer = call.send().await.action("elasticloadbalancing:DescribeListeners")?;
-        Ok((answer.listeners.unwrap_or_default(), answer.next_marker))
+        Ok((said(answer.listeners)?, answer.next_marker))
     })
     .await
 }
@@ -325,7 +328,7 @@ async fn targets(ask: &Ask<'_>, group: &str) -> Result<Vec<TargetHealthDescripti
     let _turn = ask.turn(Api::Elb).await;
     let call = ask.clients.elb().describe_target_health().target_group_arn(group);
     let answer = call.send().await.action("elasticloadbalancing:DescribeTargetHealth")?;
-    Ok(answer.target_health_descriptions.unwrap_or_default())
+    said(answer.target_health_descriptions)
 }
 
 /// ARNs or names: the API takes one or the other.

@@ -53,7 +53,7 @@ pub(crate) async fn check(ask: &Ask<'_>, rules: &[Component]) {
         let targets = read.targets.iter().filter_map(|arn| beside(&read.arn, arn));
         targets.for_each(|target| ask.needs(rule, target));
         let letters = read.letters.iter().filter_map(|arn| dead_letters(&read.arn, arn));
-        letters.for_each(|letters| ask.more(letters));
+        letters.for_each(|letters| ask.leads(rule, letters));
     }
 }
 

@@ -6,15 +6,22 @@ use shared::Result;
 use shared::error::Call;
 
 use crate::component::Component;
+use crate::decision::Findings;
 use crate::decision::kind::key::{Facts, verdict};
 use crate::sweep::{Api, Ask};
 
-/// Checks all of them.
-pub(crate) async fn check(ask: &Ask<'_>, keys: &[Component]) {
-    join_all(keys.iter().map(|key| one(ask, key))).await;
+/// Checks all of them; `account` is the number of the account that all of it is in, empty where it is not known.
+pub(crate) async fn check(ask: &Ask<'_>, keys: &[Component], account: &str) {
+    join_all(keys.iter().map(|key| one(ask, key, account))).await;
 }
 
-async fn one(ask: &Ask<'_>, key: &Component) {
+async fn one(ask: &Ask<'_>, key: &Component, account: &str) {
+    // Whoever owns it looks after it; asking for it from here is refused, sweep after sweep.
+    if let Some(owner) = key.account().filter(|owner| !account.is_empty() && *owner != account) {
+        let mut found = Findings::new();
+        found.not_applicable(format!("it is a key of the account {owner}, and looked after there"));
+        return ask.say(key, found.verdict(""));
+    }
     match facts(ask, key.arn()).await {
         Ok(facts) => ask.say(key, verdict(&facts, ask.now)),
         Err(error) if error.code() == Some("NotFoundException") => {
@@ -74,10 +81,23 @@ mod tests {
         for (reply, health, reason) in cases {
             let wire = Wire::new(move |_| reply.clone());
             let ask = wire.ask();
-            check(&ask, &[Component::at("arn:aws:kms:eu-central-1:1:key/k").unwrap()]).await;
+            check(&ask, &[Component::at("arn:aws:kms:eu-central-1:1:key/k").unwrap()], "1").await;
             let verdict = ask.verdict(Kind::Key, "k").unwrap();
             assert_eq!(verdict.health, health, "{verdict:?}");
             assert!(verdict.reason.contains(reason), "{verdict:?}");
+        }
+    }
+    #[tokio::test]
+    async fn a_key_of_another_account_is_not_asked_for() {
+        for (account, health, asked) in
+            [("1", Health::Healthy, 1), ("", Health::Healthy, 1), ("2", Health::NotApplicable, 0)]
+        {
+            let wire =
+                Wire::new(|_| Reply::ok(json!({"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}})));
+            let ask = wire.ask();
+            check(&ask, &[Component::at("arn:aws:kms:eu-central-1:1:key/k").unwrap()], account).await;
+            let verdict = ask.verdict(Kind::Key, "k").unwrap();
+            assert_eq!((verdict.health, wire.calls().len()), (health, asked), "{account}: {verdict:?}");
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn check_functions(ask: &Ask<'_>, functions: &[Component]) {
             ask.needs(function, key);
         }
         if let Some(letters) = dead_letters(&read.arn, &read.letters) {
-            ask.more(letters);
+            ask.leads(function, letters);
         }
     }
     let named = functions.iter().map(|function| (function.name.as_str(), function)).collect();
@@ -165,6 +165,7 @@ fn event_source(ask: &Ask<'_>, function: &Component, mapping: &Mapping, names: &
         changed: time(mapping.last_modified()),
     };
     ask.say(&component, event_source::verdict(&facts, ask.rules, ask.now));
+    ask.led(function, component.id());
     ask.needs(&component, function.clone());
     if let Some(source) = stands_on {
         ask.needs(&component, source);

@@ -94,7 +94,7 @@ fn backed_up(ask: &Ask<'_>, component: &Component, arn: Option<&str>, status: &s
     if let Some(arn) = arn.or(component.arn.as_deref())
         && !["creating", "deleting"].contains(&status)
     {
-        ask.more(backup::of(component, arn));
+        ask.leads(component, backup::of(component, arn));
     }
 }
 
@@ -311,7 +311,7 @@ pub(super) async fn instances(ask: &Ask<'_>, names: &[String]) -> Listed<DbInsta
         let call = ask.clients.rds().describe_db_instances().set_marker(marker);
         let call = call.filters(filter("db-instance-id", names));
         let answer = call.send().await.action("rds:DescribeDBInstances")?;
-        let found = answer.db_instances.unwrap_or_default().into_iter();
+        let found = said(answer.db_instances)?.into_iter();
         let found = found.map(|one| (one.db_instance_identifier().unwrap_or_default().to_owned(), one));
         Ok((found.collect(), answer.marker))
     })
@@ -325,7 +325,7 @@ pub(super) async fn clusters(ask: &Ask<'_>, names: &[String]) -> Listed<DbCluste
         let call = ask.clients.rds().describe_db_clusters().set_marker(marker);
         let call = call.filters(filter("db-cluster-id", names));
         let answer = call.send().await.action("rds:DescribeDBClusters")?;
-        let found = answer.db_clusters.unwrap_or_default().into_iter();
+        let found = said(answer.db_clusters)?.into_iter();
         let found = found.map(|one| (one.db_cluster_identifier().unwrap_or_default().to_owned(), one));
         Ok((found.collect(), answer.marker))
     })
@@ -367,6 +367,11 @@ fn action(action: &PendingMaintenanceAction) -> String {
         Some(date) => format!("{what} from {} on", date.strftime("%F")),
         None => what.to_owned(),
     }
+}
+
+/// A list that an API answered. An empty one is there, and says that nothing is: one that is not there says nothing.
+pub(super) fn said<T>(list: Option<Vec<T>>) -> Result<Vec<T>> {
+    list.ok_or_else(|| Error::Malformed("the answer does not say what there is".to_owned()))
 }
 
 /// A time of an API.

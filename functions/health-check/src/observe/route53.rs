@@ -19,7 +19,8 @@ use crate::sweep::{Api, Ask, unknown};
 /// So many targets of a zone's records are followed.
 const FOLLOWED: usize = 50;
 
-/// So many health checks are asked for at once, each with two calls.
+/// So many zones or health checks are asked for at once, each with two calls or more. All at once, none would be done before
+/// each was asked for: when the time is over, nothing would be known of any.
 const AT_ONCE: usize = 4;
 
 /// So long is waited for a name to be resolved.
@@ -39,12 +40,11 @@ enum Leads {
 /// Checks all of them. Records of public zones are followed; each zone stands on the health checks of its records.
 pub(crate) async fn check_zones(ask: &Ask<'_>, zones: &[Component]) {
     let resolve = async |host: String| resolve(&host).await;
-    join_all(zones.iter().map(|zone| one_zone(ask, zone, &resolve))).await;
+    stream::iter(zones).for_each_concurrent(AT_ONCE, |zone| one_zone(ask, zone, &resolve)).await;
 }
 
 /// Checks all of them: what each is, and what its checkers say.
 pub(crate) async fn check_health_checks(ask: &Ask<'_>, checks: &[Component]) {
-    // All at once, none would be done before each was asked for: when the time is over, nothing would be known of any.
     stream::iter(checks).for_each_concurrent(AT_ONCE, |check| one_check(ask, check)).await;
 }
 

@@ -32,6 +32,7 @@ async fn chunk(ask: &Ask<'_>, services: &[(Component, u32)]) {
             (None, Some(error)) => ask.unknown(&scaling, error),
             (target, _) => ask.say(&scaling, verdict(&facts(target, *desired))),
         }
+        ask.led(service, scaling.id());
     }
 }
 

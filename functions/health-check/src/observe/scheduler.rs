@@ -55,8 +55,7 @@ pub(crate) async fn check(ask: &Ask<'_>, schedules: &[Component]) {
     let measured = metrics(ask, &names).await;
     join_all(groups.iter().map(|group| whole(ask, group, &measured))).await;
     // What its group was listed with was said already; what was not on the list is asked for.
-    let said = ask.said();
-    let alone = single.into_iter().filter(|schedule| !said.contains_key(&schedule.id()));
+    let alone = single.into_iter().filter(|schedule| !ask.is_said(&schedule.id()));
     join_all(alone.map(|schedule| one(ask, schedule, &measured))).await;
 }
 
@@ -129,6 +128,9 @@ async fn whole(ask: &Ask<'_>, component: &Component, measured: &Measured) {
     facts.once = join_all(asked).await.into_iter().filter(|once| *once).count();
     facts.unasked = disabled.len().saturating_sub(MOST_ASKED);
     ask.say(component, group(&facts));
+    for schedule in &schedules {
+        ask.led(component, named(name, schedule).id());
+    }
 }
 
 /// Whether it is said in what state a schedule is.
@@ -175,7 +177,7 @@ fn tell(ask: &Ask<'_>, schedule: &Component, read: &Read) {
         ask.needs(schedule, target);
     }
     if let Some(letters) = dead_letters(&read.arn, &read.letters) {
-        ask.more(letters);
+        ask.leads(schedule, letters);
     }
 }
 

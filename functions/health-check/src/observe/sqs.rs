@@ -77,7 +77,7 @@ fn tell(ask: &Ask<'_>, component: &Component, read: &Read, verdict: Verdict) {
     }
     // A queue works without it; that it fills up is no cause of what ails the queue.
     if let Some(letters) = target(read).and_then(|arn| dead_letters(&read.arn, &arn)) {
-        ask.more(letters);
+        ask.leads(component, letters);
     }
 }
 

@@ -90,7 +90,13 @@ fn state(found: &mut Findings, facts: &Facts) {
         "INSUFFICIENT_DATA" => {
             found.saw("Missing data", &facts.missing_data).saw("Reason", first_part(&facts.reason));
             match (facts.missing_data.as_str(), facts.sort) {
-                ("notBreaching" | "ignore", _) => {}
+                ("notBreaching", _) => {}
+                // It keeps the state that it has, and never had one: that is no word on what it watches.
+                ("ignore", _) => {
+                    found.not_applicable(
+                        "it has had no data yet, and keeps the state that it has without any",
+                    );
+                }
                 // The default; many metrics only come when something happens.
                 ("missing", _) | ("", "metric") => {
                     found.not_applicable("it has no data, and nobody said what that means");
@@ -178,8 +184,8 @@ mod tests {
             ),
             (
                 missing("ignore"),
-                Health::Healthy,
-                "it has no data, and counts that as nothing wrong".to_owned(),
+                Health::NotApplicable,
+                "it has had no data yet, and keeps the state that it has without any".to_owned(),
             ),
             (Facts { acts: Some(false), ..of("OK") }, Health::Degraded, "its actions are off".to_owned()),
             (

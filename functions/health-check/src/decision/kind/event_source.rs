@@ -58,10 +58,15 @@ pub fn verdict(facts: &Facts, rules: &Rules, now: Timestamp) -> Verdict {
 }
 
 fn changing(facts: &Facts, rules: &Rules, now: Timestamp, found: &mut Findings) {
-    let long = facts.changed.map(|changed| now.duration_since(changed));
-    if let Some(long) = long.filter(|long| *long > rules.thresholds.stuck) {
+    let state = facts.state.to_ascii_lowercase();
+    let Some(changed) = facts.changed else {
+        found.unknown(format!("it is {state}, and Lambda does not say since when"), "Check it by hand.");
+        return;
+    };
+    let long = now.duration_since(changed);
+    if long > rules.thresholds.stuck {
         found.degraded(
-            format!("it has been {} for {}", facts.state.to_ascii_lowercase(), queue::lasting(long)),
+            format!("it has been {state} for {}", queue::lasting(long)),
             "See what keeps Lambda from finishing it: the function's role, or the source.",
         );
     }
@@ -92,7 +97,8 @@ mod tests {
             (of("Enabled", "PROBLEM: Function call failed", ""), Health::Degraded, "Function call failed"),
             (of("Enabled", "Function call failed", ""), Health::Degraded, "Function call failed"),
             (of("Creating", "", fresh), Health::Healthy, ""),
-            (of("Updating", "", ""), Health::Healthy, "it is updating"),
+            (of("Updating", "", fresh), Health::Healthy, "it is updating"),
+            (of("Updating", "", ""), Health::Unknown, "it is updating, and Lambda does not say since when"),
             (of("Enabling", "", stuck), Health::Degraded, "it has been enabling for 30 minutes"),
             (of("Disabled", "OK", ""), Health::Degraded, "it is disabled"),
             (of("Disabling", "OK", ""), Health::Degraded, "it is disabled"),

@@ -90,7 +90,10 @@ fn state(facts: &Facts, stuck: Option<&str>, found: &mut Findings) {
         }
         "Pending" => {
             // One that wakes up was changed long ago: how long it has been pending is not known.
-            if let Some(long) = stuck.filter(|_| reason != "Restoring") {
+            if reason == "Restoring" {
+            } else if facts.changed.is_none() {
+                found.unknown("it is pending, and Lambda does not say since when", "Check it by hand.");
+            } else if let Some(long) = stuck {
                 found.degraded(
                     because(&format!("it has been pending for {long}"), reason),
                     "See what keeps Lambda from making it ready: its image, network, role or key.",
@@ -129,7 +132,12 @@ fn update(facts: &Facts, stuck: Option<&str>, found: &mut Findings) {
     match facts.update.as_str() {
         "Successful" => {}
         "InProgress" => {
-            if let Some(long) = stuck {
+            if facts.changed.is_none() {
+                found.unknown(
+                    "its last update is in progress, and Lambda does not say since when",
+                    "Check it by hand.",
+                );
+            } else if let Some(long) = stuck {
                 found.degraded(
                     format!("its last update has been in progress for {long}"),
                     "See what keeps Lambda from finishing it: its image, network, role or key.",
@@ -248,6 +256,8 @@ mod tests {
                 Health::Degraded,
                 "still runs: KMSKeyNotFound",
             ),
+            (of("Active", "InProgress"), Health::Unknown, "does not say since when"),
+            (of("Pending", "Successful"), Health::Unknown, "does not say since when"),
             (of("Active", "Halved"), Health::Unknown, "Halved"),
             (of("Active", ""), Health::Unknown, "how its last update ended"),
             (Facts { absent: true, ..Facts::default() }, Health::Failed, "does not exist"),

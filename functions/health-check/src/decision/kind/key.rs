@@ -29,7 +29,11 @@ pub fn verdict(facts: &Facts, now: Timestamp) -> Verdict {
     }
     found.saw("State", &facts.state);
     match facts.state.as_str() {
-        "Enabled" | "Updating" | "Creating" => {}
+        "Enabled" => {}
+        // It cannot be used yet, or is changed while it can: neither takes long.
+        "Creating" | "Updating" => {
+            found.not_applicable(format!("it is {}", facts.state.to_ascii_lowercase()));
+        }
         "Disabled" => {
             found.failed(
                 "it is disabled: nothing it encrypts can be read",
@@ -76,6 +80,8 @@ mod tests {
         let of = |state: &str| Facts { state: state.to_owned(), ..Facts::default() };
         let cases = [
             (of("Enabled"), Health::Healthy, "it is enabled"),
+            (of("Creating"), Health::NotApplicable, "it is creating"),
+            (of("Updating"), Health::NotApplicable, "it is updating"),
             (of("Disabled"), Health::Failed, "it is disabled: nothing it encrypts can be read"),
             (
                 Facts { deleted_at: at("2026-12-01T00:00:00Z"), ..of("PendingDeletion") },
@@ -104,7 +110,7 @@ mod tests {
             let verdict = verdict(&facts, now);
             assert_eq!((verdict.health, verdict.reason.as_str()), (health, reason), "{facts:?}");
             assert_eq!(
-                verdict.health == Health::Healthy,
+                matches!(verdict.health, Health::Healthy | Health::NotApplicable),
                 verdict.todo.is_empty(),
                 "what is to do: {facts:?}"
             );

@@ -1,5 +1,9 @@
 //! The tags that everything has to have, as the policy lists them.
 
+use std::collections::BTreeMap;
+
+use shared::tags::ENVIRONMENT;
+
 use crate::decision::{Findings, Verdict};
 
 /// How many of those that lack a tag are named.
@@ -8,6 +12,12 @@ const NAMED: usize = 10;
 /// Which tags each of those lacks whose tags are known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
+    /// The environment.
+    pub environment: String,
+    /// Nothing belongs to the environment: nothing bears its tag, and the policy names nothing.
+    pub nothing: bool,
+    /// How many of each sort bear its tag, and are nothing that is checked.
+    pub passed_over: BTreeMap<String, usize>,
     /// How many have known tags.
     pub looked_at: usize,
     /// Those that lack one: what they are known by, and the tags that they lack.
@@ -17,7 +27,17 @@ pub struct Facts {
 /// How the tags are; `required` are the tags that everything has to have.
 pub fn verdict(facts: &Facts, required: &[String]) -> Verdict {
     let mut found = Findings::new();
-    let Facts { looked_at, lacking } = facts;
+    let Facts { looked_at, lacking, .. } = facts;
+    let passed_over = facts.passed_over.iter().map(|(sort, many)| format!("{many} × {sort}"));
+    found.saw("Tagged, and not checked", passed_over.collect::<Vec<_>>().join(", "));
+    if facts.nothing {
+        let Facts { environment, .. } = facts;
+        found.unknown(
+            format!("nothing bears the tag {ENVIRONMENT} = {environment}: nothing is watched"),
+            "Tag what belongs to the environment: step 5 of \"Deploy\" in the README says how.",
+        );
+        return found.verdict("");
+    }
     if required.is_empty() {
         found.not_applicable("the policy requires no tags");
         return found.verdict("");
@@ -50,6 +70,7 @@ mod tests {
         let lacking = |many: usize| Facts {
             looked_at: 20,
             lacking: (0..many).map(|it| (format!("s3-bucket:{it}"), vec!["owner".to_owned()])).collect(),
+            ..Facts::default()
         };
         let owner = ["owner".to_owned()];
         let cases: [(Facts, &[String], Health, &str); 5] = [

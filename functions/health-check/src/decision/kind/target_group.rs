@@ -45,7 +45,7 @@ pub fn verdict(facts: &Facts) -> Verdict {
         return found.verdict("");
     }
     if facts.targets.is_empty() {
-        found.degraded("it has no targets", "Run what registers with it, or delete it.");
+        found.vacant("it has no targets", "Run what registers with it, or delete it.");
         return found.verdict("");
     }
     for target in &facts.targets {
@@ -113,7 +113,7 @@ fn nobody(found: &mut Findings, tally: &Tally<'_>, all: usize) {
     } else if 0 < tally.count("unavailable") {
         found.not_applicable("the health of its targets is not checked");
     } else if 0 < tally.count("draining") {
-        found.degraded("all its targets are leaving", "Run what registers with it.");
+        found.vacant("all its targets are leaving", "Run what registers with it.");
     }
 }
 

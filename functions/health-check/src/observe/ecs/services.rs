@@ -32,6 +32,8 @@ struct Described {
     service: Component,
     facts: Facts,
     needs: Vec<Component>,
+    /// The target groups that its tasks would be in, were it not scaled to zero.
+    empties: Vec<Component>,
     task_definition: Option<Component>,
 }
 
@@ -66,6 +68,9 @@ fn say(ask: &Ask<'_>, one: &Described) {
     ask.say(&one.service, verdict(&one.facts, ask.rules, ask.expected, ask.now));
     for other in one.needs.iter().chain(&one.task_definition) {
         ask.needs(&one.service, other.clone());
+    }
+    for group in &one.empties {
+        ask.rests(group.id());
     }
 }
 
@@ -122,8 +127,16 @@ fn read(wanted: &Component, cluster: &str, service: &ecs::Service) -> Described 
     let tags = service.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())));
     component.tags.extend(tags.map(|(key, value)| (key.to_owned(), value.to_owned())));
     let facts = facts(service);
+    let groups = target_groups(service);
+    // Scaled to zero, it has nothing in them, and that is meant so; deleted, it leaves them to others.
+    let (groups, empties) = match (facts.status.as_str(), facts.desired) {
+        ("INACTIVE", _) => (Vec::new(), Vec::new()),
+        (_, 0) => (Vec::new(), groups),
+        (_, _) => (groups, Vec::new()),
+    };
     Described {
-        needs: needs(service, cluster, &facts),
+        needs: std::iter::once(own_cluster(service, cluster)).chain(groups).collect(),
+        empties,
         task_definition: runs(service).map(task_definition::component),
         service: component,
         facts,
@@ -137,22 +150,23 @@ fn runs(service: &ecs::Service) -> Option<&str> {
     service.task_definition().or_else(primary).filter(|arn| !arn.is_empty())
 }
 
-/// Its cluster, and the target groups that its tasks are in; scaled to zero, it has nothing in them.
-fn needs(service: &ecs::Service, cluster: &str, facts: &Facts) -> Vec<Component> {
+fn own_cluster(service: &ecs::Service, cluster: &str) -> Component {
     let own = service.cluster_arn().and_then(Component::at).filter(|own| own.kind == Kind::EcsCluster);
-    let mut needs = vec![own.unwrap_or_else(|| Component::new(Kind::EcsCluster, cluster))];
-    if facts.desired == 0 || facts.status == "INACTIVE" {
-        return needs;
-    }
+    own.unwrap_or_else(|| Component::new(Kind::EcsCluster, cluster))
+}
+
+/// The target groups that its tasks are put into, each once.
+fn target_groups(service: &ecs::Service) -> Vec<Component> {
+    let mut found = Vec::new();
     let primary = service.task_sets().iter().filter(|set| set.status() == Some("PRIMARY"));
     let balancers = service.load_balancers().iter().chain(primary.flat_map(ecs::TaskSet::load_balancers));
     let groups = balancers.filter_map(|balancer| Component::at(balancer.target_group_arn()?));
     for group in groups.filter(|group| group.kind == Kind::Targets) {
-        if !needs.contains(&group) {
-            needs.push(group);
+        if !found.contains(&group) {
+            found.push(group);
         }
     }
-    needs
+    found
 }
 
 fn facts(service: &ecs::Service) -> Facts {

@@ -180,6 +180,16 @@ async fn the_truths_of_services_are_told_apart() {
         assert_eq!(verdict.health, health, "{verdict:?}");
         assert!(verdict.reason.contains(reason), "{verdict:?}");
     }
+    let empty = |name: &'static str| async move {
+        let mut deleted = described("old", 0, 0);
+        deleted["status"] = json!("INACTIVE");
+        let wire = aws(json!({"services": [described("zero", 0, 0), deleted], "failures": []}), around);
+        let ask = wire.ask();
+        check_services(&ask, &[service(name)]).await;
+        ask.is_resting("target-group:web")
+    };
+    assert!(empty("prod/zero").await, "it would be filled by what is scaled to zero");
+    assert!(!empty("prod/old").await, "what was deleted fills nothing");
     for retired in ["prod/old", "prod/gone", "prod/mute"] {
         assert!(ask.verdict(Kind::StoppedTasks, retired).is_none(), "{retired}");
     }

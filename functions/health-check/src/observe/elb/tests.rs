@@ -279,6 +279,7 @@ async fn target_groups_are_what_their_targets_are_and_stand_on_their_load_balanc
         ("", targets(&[late]), Health::NotApplicable, "no load balancer uses it"),
         (&balancer, denied(), Health::Unknown, "elasticloadbalancing:DescribeTargetHealth is denied"),
         (&balancer, Reply::xml_error(400, "TargetGroupNotFound"), Health::Failed, "does not exist any more"),
+        (&balancer, Reply::xml("DescribeTargetHealth", ""), Health::Unknown, "does not say what there is"),
     ];
     for (attached, health_of, health, reason) in cases {
         let described = groups(&group("web", attached));

@@ -236,3 +236,13 @@ proptest! {
         prop_assert!(has_status || verdict.health != Health::Healthy, "{verdict:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_without_a_list_says_of_nothing_that_it_is_not_there() {
+    for (list, health) in [("<DBInstances></DBInstances>", Health::Failed), ("", Health::Unknown)] {
+        let wire = Wire::new(move |call| Reply::xml(&call.action, list));
+        let ask = wire.ask();
+        check_instances(&ask, &named(Kind::Instance, &["orders"])).await;
+        assert_eq!(self::health(&ask, Kind::Instance, "orders").0, health, "{list}");
+    }
+}

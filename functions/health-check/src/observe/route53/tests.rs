@@ -4,7 +4,7 @@ use std::io;
 use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 use tokio::runtime;
 
-use super::{Leads, check_health_checks, one_zone, resolve, why};
+use super::{AT_ONCE, Leads, check_health_checks, check_zones, one_zone, resolve, why};
 use crate::component::{Component, Kind};
 use crate::decision::{Health, Verdict};
 use crate::sweep::Ask;
@@ -317,4 +317,16 @@ proptest! {
         }
         prop_assert!(!healthy(check(&HTTPS[..cut % "<Type>HTTP".len()]), observed(&[UP])));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_is_done_before_each_of_many_was_asked_for() {
+    let wire = Wire::new(|call| if asks_for_records(call) { records(&apex(), None) } else { zone(true) });
+    let ask = wire.ask();
+    let zones: Vec<Component> =
+        (0..20).map(|it| Component::at(&format!("arn:aws:route53:::hostedzone/Z{it}")).unwrap()).collect();
+    check_zones(&ask, &zones).await;
+    assert_eq!(ask.said().len(), 20);
+    let first = wire.calls().iter().position(asks_for_records).unwrap();
+    assert!(first <= AT_ONCE, "records were asked for after {first} zones");
 }
