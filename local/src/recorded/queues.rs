@@ -15,7 +15,6 @@ use crate::proxy::{Answer, Call};
 use attributes::Attributes;
 use message::{Message, Place};
 use queue::Queue;
-use tasks::Task;
 
 pub use message::{Gone, Held, Letter};
 
@@ -27,12 +26,11 @@ mod queue;
 mod receiving;
 mod refusal;
 mod sending;
-mod tasks;
 
 /// The queues of an account.
 ///
-/// It answers the calls that send, receive, hide and delete messages, one by one and in batches, those that describe
-/// and purge queues, and those of message move tasks; it creates and changes no queues. A clone is the same double.
+/// It answers the calls that send, receive, hide and delete messages, one by one and in batches, and those that describe
+/// and purge queues; it creates and changes no queues. A clone is the same double.
 ///
 /// What SQS leaves to chance is settled here: a receive returns the oldest messages first, and never none where there
 /// are some; counts are exact; `WaitTimeSeconds` is answered at once; of what SQS may do during a purge, the worst
@@ -50,7 +48,6 @@ struct State {
     /// The names of queues that were deleted.
     removed: BTreeSet<String>,
     is_alone: bool,
-    tasks: Vec<Task>,
     /// How many ids there are.
     minted: u64,
     calls: BTreeMap<String, usize>,
@@ -252,7 +249,6 @@ impl State {
         for queue in self.queues.values_mut() {
             queue.settle(now);
         }
-        tasks::run(self, now);
     }
 
     /// Whether a queue may have the dead-letter queue that it names.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::attributes::{Attributes, COUNTED};
 use super::refusal::Refusal;
-use super::{Queue, State, batch, name_of, receiving, sending, tasks, url};
+use super::{Queue, State, batch, receiving, sending, url};
 use crate::aws::ACCOUNT;
 use crate::proxy::{Answer, Call};
 use crate::recorded::{arn, page, put, stranger, text, texts};
@@ -13,7 +13,6 @@ pub(super) type Refused<T> = Result<T, Refusal>;
 
 fn parameters(action: &str) -> Option<&'static [&'static str]> {
     Some(match action {
-        "sqs:CancelMessageMoveTask" => &["TaskHandle"],
         "sqs:ChangeMessageVisibility" => &["QueueUrl", "ReceiptHandle", "VisibilityTimeout"],
         "sqs:ChangeMessageVisibilityBatch" | "sqs:DeleteMessageBatch" | "sqs:SendMessageBatch" => {
             &["QueueUrl", "Entries"]
@@ -21,7 +20,6 @@ fn parameters(action: &str) -> Option<&'static [&'static str]> {
         "sqs:DeleteMessage" => &["QueueUrl", "ReceiptHandle"],
         "sqs:GetQueueAttributes" => &["QueueUrl", "AttributeNames"],
         "sqs:GetQueueUrl" => &["QueueName", "QueueOwnerAWSAccountId"],
-        "sqs:ListMessageMoveTasks" => &["SourceArn", "MaxResults"],
         "sqs:ListQueueTags" | "sqs:PurgeQueue" => &["QueueUrl"],
         "sqs:ListQueues" => &["QueueNamePrefix", "NextToken", "MaxResults"],
         "sqs:ReceiveMessage" => &[
@@ -43,7 +41,6 @@ fn parameters(action: &str) -> Option<&'static [&'static str]> {
             "MessageGroupId",
             "MessageSystemAttributes",
         ],
-        "sqs:StartMessageMoveTask" => &["SourceArn", "DestinationArn", "MaxNumberOfMessagesPerSecond"],
         _ => return None,
     })
 }
@@ -77,14 +74,6 @@ fn named(operation: &str, sent: &Value) -> Refused<Option<String>> {
     let name = match operation {
         "ListQueues" => return Ok(None),
         "GetQueueUrl" => text(sent, "QueueName").ok_or_else(|| Refusal::missing("QueueName"))?,
-        "ListMessageMoveTasks" | "StartMessageMoveTask" => {
-            let source = text(sent, "SourceArn").ok_or_else(|| Refusal::missing("SourceArn"))?;
-            name_of(source).ok_or_else(|| Refusal::not_found("SourceArn"))?
-        }
-        "CancelMessageMoveTask" => {
-            let handle = text(sent, "TaskHandle").ok_or_else(|| Refusal::missing("TaskHandle"))?;
-            return tasks::source(handle).map(Some);
-        }
         _ => {
             let url = text(sent, "QueueUrl").ok_or_else(|| Refusal::missing("QueueUrl"))?;
             let mut parts = url.rsplit('/');
@@ -104,12 +93,8 @@ fn named(operation: &str, sent: &Value) -> Refused<Option<String>> {
 
 fn do_it(state: &mut State, call: &Call, sent: &Value, name: &str) -> Refused<Value> {
     let operation = call.operation();
-    match operation {
-        "ListQueues" => return list(state, sent),
-        "CancelMessageMoveTask" => return tasks::cancel(state, sent, name),
-        "ListMessageMoveTasks" => return tasks::list(state, sent, name),
-        "StartMessageMoveTask" => return tasks::start(state, sent, name),
-        _ => {}
+    if operation == "ListQueues" {
+        return list(state, sent);
     }
     let now = state.now();
     let queue = state.queues.get_mut(name).ok_or_else(Refusal::no_queue)?;

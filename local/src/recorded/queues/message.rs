@@ -80,8 +80,6 @@ pub enum Gone {
     Purged,
     /// It was received too often, and went to the dead-letter queue.
     DeadLettered,
-    /// A message move task took it.
-    Moved,
 }
 
 /// A message in a queue.

@@ -169,11 +169,6 @@ impl Queue {
         next
     }
 
-    /// The same for a task that moves messages: one, however often it was received.
-    pub(super) fn first(&self) -> Option<u64> {
-        self.next(1, None).taken.first().copied()
-    }
-
     /// Counts a receive, and takes the message out of sight.
     pub(super) fn receive(&mut self, key: u64, timeout: SignedDuration, now: Timestamp) {
         let Some(message) = self.messages.get_mut(&key) else { return };

@@ -14,7 +14,7 @@ pub(super) struct Refusal {
 }
 
 /// The codes that are not the names of their shapes, or not answered with 400.
-const SHAPES: [(&str, &str, u16); 15] = [
+const SHAPES: [(&str, &str, u16); 14] = [
     ("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "BatchEntryIdsNotDistinct", 400),
     ("AWS.SimpleQueueService.BatchRequestTooLong", "BatchRequestTooLong", 400),
     ("AWS.SimpleQueueService.EmptyBatchRequest", "EmptyBatchRequest", 400),
@@ -28,7 +28,6 @@ const SHAPES: [(&str, &str, u16); 15] = [
     ("MissingParameter", "MissingRequiredParameterException", 400),
     ("OverLimit", "OverLimit", 403),
     ("RequestThrottled", "RequestThrottled", 403),
-    ("ResourceNotFoundException", "ResourceNotFoundException", 404),
     ("InternalError", "InternalFailure", 500),
 ];
 
@@ -59,15 +58,10 @@ impl Refusal {
         Self::new("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
     }
 
-    pub(super) fn not_found(parameter: &str) -> Self {
-        let message = format!("The resource that you specified for the {parameter} parameter doesn't exist.");
-        Self::new("ResourceNotFoundException", message)
-    }
-
     pub(super) fn answer(&self) -> Answer {
         let known = SHAPES.iter().find(|(code, ..)| *code == self.code);
         let (shape, status) = known.map_or((&*self.code, 400), |(_, shape, status)| (*shape, *status));
-        let space = if shape.ends_with("Exception") && shape != "ResourceNotFoundException" {
+        let space = if shape.ends_with("Exception") {
             "com.amazon.coral.service"
         } else {
             "com.amazonaws.sqs"

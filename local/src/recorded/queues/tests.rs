@@ -16,7 +16,6 @@ mod fifo;
 mod large;
 mod sending;
 mod standard;
-mod tasks;
 
 const DAY: u64 = 24 * 60 * 60;
 
