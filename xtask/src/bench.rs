@@ -17,12 +17,11 @@ mod start;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use local::place;
 use local::progress::Progress;
 use serde_json::json;
 
 use crate::say::{self, Terminal};
-use binaries::{Subject, Subjects};
+use binaries::Subjects;
 use row::Row;
 
 /// What to do with the numbers.
@@ -80,15 +79,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn measure(rows: &mut Vec<Row>, args: &Args) -> anyhow::Result<()> {
     let wants = |group: Group| args.only.is_empty() || args.only.contains(&group);
-    let subjects = Subjects::build(&Terminal).await?;
-    for Subject { name, binary, .. } in subjects.all() {
-        say::line(&format!("    {name}: {}", place::shown(binary)));
-    }
+    let subjects = Subjects::new()?;
 
     if wants(Group::Start) {
+        rows.extend(binaries::rows(&subjects).await?);
         Terminal.step("Measuring starts and ignored events");
         rows.extend(start::rows(&subjects).await?);
-        rows.extend(binaries::rows(&subjects)?);
     }
     if wants(Group::ColdCall) {
         Terminal.step("Measuring the first AWS call of a cold process, over TLS");

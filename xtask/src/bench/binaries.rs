@@ -8,11 +8,13 @@ use local::progress::Progress;
 use local::runtime_api::Function;
 use local::{job, place};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::row::Row;
 use crate::corpus::event;
+use crate::say::{self, Terminal};
 
 /// The most that a zipped function may weigh, in MB; and one that speaks to two dozen services.
 const ZIP_GOAL: f64 = 5.0;
@@ -26,17 +28,28 @@ const HEALTH_CHECK: &str = "health-check";
 pub(super) struct Subject {
     /// Its package.
     pub(super) name: &'static str,
-    /// Where it was built.
-    pub(super) binary: PathBuf,
+    /// Where it was built, once somebody needs it.
+    built: OnceCell<PathBuf>,
     /// The variables that the template would set.
     pub(super) variables: &'static [(&'static str, &'static str)],
-    /// An event that it deals with without a call to AWS.
+    /// An event that it deals with without a call to AWS, where it has the variables of `ignoring`, too.
     pub(super) ignored: Value,
+    /// What makes it ignore that.
+    pub(super) ignoring: &'static [(&'static str, &'static str)],
 }
 
+/// What nothing but the mode keeps from looking by itself.
+const OFF: &[(&str, &str)] = &[("MODE", "off")];
+
 impl Subject {
-    async fn without_settings(name: &'static str, progress: &dyn Progress) -> anyhow::Result<Self> {
-        Ok(Self { name, binary: build(name, progress).await?, variables: &[], ignored: json!({}) })
+    fn without_settings(name: &'static str) -> Self {
+        Self { name, built: OnceCell::new(), variables: &[], ignored: json!({}), ignoring: &[] }
+    }
+
+    /// Where it is built. Each is a build of its own, because packages built together share the features of all.
+    pub(super) async fn binary(&self) -> anyhow::Result<&Path> {
+        let built = self.built.get_or_try_init(|| build(self.name, &Terminal)).await?;
+        Ok(built)
     }
 
     /// Whether it speaks to so many services that it may weigh more, and take longer to start.
@@ -44,10 +57,16 @@ impl Subject {
         self.name == HEALTH_CHECK
     }
 
+    /// Starts it so that it ignores its event.
+    pub(super) async fn spawn_to_ignore(&self) -> anyhow::Result<Function> {
+        let env: Vec<_> = self.ignoring.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+        self.spawn(&env).await
+    }
+
     /// Starts it, with further variables.
     pub(super) async fn spawn(&self, env: &[(&str, String)]) -> anyhow::Result<Function> {
         let own = self.variables.iter().map(|&(name, value)| (name, value.to_owned()));
-        Function::spawn(&self.binary, own.chain(env.iter().cloned())).await
+        Function::spawn(self.binary().await?, own.chain(env.iter().cloned())).await
     }
 }
 
@@ -77,16 +96,16 @@ pub(super) struct Subjects {
 }
 
 impl Subjects {
-    /// Builds all. Each is a build of its own, because packages built together share the features of all.
-    pub(super) async fn build(progress: &dyn Progress) -> anyhow::Result<Self> {
+    /// Nothing is built before somebody needs it.
+    pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            floor: Subject::without_settings("floor", progress).await?,
-            bare: Subject::without_settings("bare", progress).await?,
-            health_check: health_check(progress).await?,
-            queue_scale: queue_scale(progress).await?,
+            floor: Subject::without_settings("floor"),
+            bare: Subject::without_settings("bare"),
+            health_check: health_check()?,
+            queue_scale: queue_scale()?,
             alarm_rollback: Subject {
                 name: "alarm-rollback",
-                binary: build("alarm-rollback", progress).await?,
+                built: OnceCell::new(),
                 variables: &[
                     ("ENVIRONMENT", "dev"),
                     ("MODE", "act"),
@@ -98,10 +117,11 @@ impl Subjects {
                     ("STACKS", "*"),
                 ],
                 ignored: event("alarm-rollback/eventbridge-insufficient-data.json")?,
+                ignoring: &[],
             },
             deployment_watch: Subject {
                 name: "deployment-watch",
-                binary: build("deployment-watch", progress).await?,
+                built: OnceCell::new(),
                 variables: &[
                     ("ENVIRONMENT", "dev"),
                     ("MODE", "act"),
@@ -112,10 +132,11 @@ impl Subjects {
                     ("CLUSTERS", "*"),
                 ],
                 ignored: json!({"Records": []}),
+                ignoring: &[],
             },
             dlq_triage: Subject {
                 name: "dlq-triage",
-                binary: build("dlq-triage", progress).await?,
+                built: OnceCell::new(),
                 variables: &[
                     ("ENVIRONMENT", "dev"),
                     ("MODE", "act"),
@@ -126,10 +147,11 @@ impl Subjects {
                     ("ARCHIVE_BUCKET", "archive"),
                 ],
                 ignored: event("dlq-triage/alarm-ok.json")?,
+                ignoring: &[],
             },
             notification_fanout: Subject {
                 name: "notification-fanout",
-                binary: build("notification-fanout", progress).await?,
+                built: OnceCell::new(),
                 variables: &[
                     ("ENVIRONMENT", "dev"),
                     ("LEDGER_TABLE", "ledger"),
@@ -147,10 +169,11 @@ impl Subjects {
                     ("DEAD_LETTERS_URL", "http://127.0.0.1/123456789012/dead-letters"),
                 ],
                 ignored: event("notification-fanout/empty-batch.json")?,
+                ignoring: &[],
             },
             secret_redeploy: Subject {
                 name: "secret-redeploy",
-                binary: build("secret-redeploy", progress).await?,
+                built: OnceCell::new(),
                 variables: &[
                     ("ENVIRONMENT", "dev"),
                     ("MODE", "act"),
@@ -162,40 +185,43 @@ impl Subjects {
                     ("CLUSTERS", "*"),
                 ],
                 ignored: event("secret-redeploy/call-put-secret-value.json")?,
+                ignoring: &[],
             },
             secret_rotation: Subject {
                 name: "secret-rotation",
-                binary: build("secret-rotation", progress).await?,
+                built: OnceCell::new(),
                 variables: &[("ENVIRONMENT", "dev"), ("LEDGER_TABLE", "ledger")],
                 ignored: event("secret-rotation/settlements-empty.json")?,
+                ignoring: &[],
             },
         })
     }
 
     /// The functions that deal with an event without a call to AWS, without the floor.
-    pub(super) fn functions(&self) -> [&Subject; 7] {
+    pub(super) fn functions(&self) -> [&Subject; 8] {
         [
             &self.alarm_rollback,
             &self.deployment_watch,
             &self.dlq_triage,
             &self.health_check,
             &self.notification_fanout,
+            &self.queue_scale,
             &self.secret_redeploy,
             &self.secret_rotation,
         ]
     }
 
     /// The floor, and the functions.
-    pub(super) fn all(&self) -> [&Subject; 8] {
-        let [one, two, three, four, five, six, seven] = self.functions();
-        [&self.floor, one, two, three, four, five, six, seven]
+    pub(super) fn all(&self) -> [&Subject; 9] {
+        let [one, two, three, four, five, six, seven, eight] = self.functions();
+        [&self.floor, one, two, three, four, five, six, seven, eight]
     }
 }
 
-async fn health_check(progress: &dyn Progress) -> anyhow::Result<Subject> {
+fn health_check() -> anyhow::Result<Subject> {
     Ok(Subject {
         name: HEALTH_CHECK,
-        binary: build(HEALTH_CHECK, progress).await?,
+        built: OnceCell::new(),
         variables: &[
             ("ENVIRONMENT", "dev"),
             ("MODE", "observe"),
@@ -203,33 +229,33 @@ async fn health_check(progress: &dyn Progress) -> anyhow::Result<Subject> {
             ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
             ("STATUS_BUCKET", "status"),
         ],
-        // It ignores nothing; what it does not understand it refuses, without a call.
-        ignored: json!({}),
+        ignored: event("health-check/schedule.json")?,
+        ignoring: OFF,
     })
 }
 
-async fn queue_scale(progress: &dyn Progress) -> anyhow::Result<Subject> {
+fn queue_scale() -> anyhow::Result<Subject> {
     Ok(Subject {
         name: "queue-scale",
-        binary: build("queue-scale", progress).await?,
+        built: OnceCell::new(),
         variables: &[
             ("ENVIRONMENT", "dev"),
             ("MODE", "act"),
             ("LEDGER_TABLE", "ledger"),
             ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
         ],
-        // It ignores nothing.
-        ignored: json!({}),
+        ignored: event("queue-scale/schedule.json")?,
+        ignoring: OFF,
     })
 }
 
 /// How large the functions are, as they are built and as they are deployed.
-pub(super) fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
-    let floor = Size::of(&subjects.floor.binary)?;
+pub(super) async fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
+    let floor = Size::of(subjects.floor.binary().await?)?;
     let mut rows = Vec::new();
     for function in subjects.functions() {
         let goal = if function.is_large() { LARGE_ZIP_GOAL } else { ZIP_GOAL };
-        let size = Size::of(&function.binary)?;
+        let size = Size::of(function.binary().await?)?;
         rows.push(Row::new(function.name, "binary", "MB", size.binary).beside(floor.binary));
         rows.push(Row::new(function.name, "zip", "MB", size.zip).beside(floor.zip).at_most(goal));
     }
@@ -263,7 +289,9 @@ pub(super) async fn build(package: &str, progress: &dyn Progress) -> anyhow::Res
             ended.last.join("\n")
         );
     }
-    binary.with_context(|| format!("cargo does not say where the binary of {package} is"))
+    let binary = binary.with_context(|| format!("cargo does not say where the binary of {package} is"))?;
+    say::line(&format!("    {package}: {}", place::shown(&binary)));
+    Ok(binary)
 }
 
 /// The path in cargo's message that says that the package's binary is built.
