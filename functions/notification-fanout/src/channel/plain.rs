@@ -6,9 +6,9 @@
 use std::fmt::Write;
 
 use reqwest::Url;
+use shared::text::is_hidden;
 
 use crate::render::Page;
-use crate::render::text::is_hidden;
 
 /// How much of a page is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +233,7 @@ fn indented(text: &str) -> String {
 fn clean(raw: &str) -> String {
     raw.chars()
         .map(|c| if matches!(c, '\u{2028}' | '\u{2029}') { '\n' } else { c })
-        .filter(|c| (!c.is_control() || matches!(c, '\n' | '\t')) && !is_hidden(*c))
+        .filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c))
         .collect()
 }
 

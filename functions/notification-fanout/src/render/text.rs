@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use reqwest::Url;
 use serde::Serialize;
+use shared::text::is_hidden;
 
 /// What is kept free for the line that says how much is missing.
 const NOTE: usize = 64;
@@ -30,7 +31,7 @@ impl<'a> Text<'a> {
         let mut clean = String::with_capacity(raw.len() + 8);
         let mut before = '\0';
         for (at, c) in raw.char_indices() {
-            if (c.is_control() && !matches!(c, '\n' | '\t')) || is_hidden(c) {
+            if is_hidden(c) && !matches!(c, '\n' | '\t') {
                 continue;
             }
             if c == '`' && before == '`' {
@@ -386,23 +387,6 @@ const JOINER: char = '\u{200d}';
 /// Characters that belong to the one before them: joiners, variation selectors, combining marks, skin tones.
 fn is_glued(c: char) -> bool {
     matches!(c, JOINER | '\u{fe00}'..='\u{fe0f}' | '\u{300}'..='\u{36f}' | '\u{1f3fb}'..='\u{1f3ff}')
-}
-
-/// Characters that show nothing or turn the direction of what follows.
-pub(crate) fn is_hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2060}'
-            | '\u{feff}'
-            | '\u{fffe}'
-            | '\u{ffff}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 fn mentions_all(rest: &str) -> bool {
