@@ -6,15 +6,17 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::policy::dlq::Dlq;
-use shared::{Error, Result, report};
+use shared::{Error, report};
 
 use crate::archive::{Archiver, Kept, Line, Lost};
 use crate::decision::group::Redrive;
+use crate::decision::loss::TWO_RUNS;
 use crate::decision::way::{Way, way};
 use crate::decision::{Facts, Fate, Turn, fate, lost_at};
 use crate::discover::Source;
 use crate::judge::{Judge, Judged};
 use crate::letter::Letter;
+use crate::look::earlier;
 use crate::read::{AsyncHandler, Later, Reader};
 use crate::redrive::{Sender, Sending};
 
@@ -47,7 +49,7 @@ pub struct Acting<'a> {
     pub redrives: BTreeMap<String, (Redrive, Cell<u64>)>,
     /// The redrive that any other group is part of, if there is one.
     pub all: Option<(Redrive, Cell<u64>)>,
-    /// Whether all that is not sent back goes to the archive, as somebody asked; of one group, if it is named.
+    /// Whether all that is not sent back goes to the archive, as somebody asked; of one group alone, if it is named.
     pub drain: Option<Drain<'a>>,
     /// Whether there may be letters for the archive: else, reading ends when no group may send more.
     pub archives: bool,
@@ -61,11 +63,13 @@ pub struct Acting<'a> {
     pub now: Timestamp,
 }
 
-/// What goes to the archive because somebody asked.
+/// What is taken out of the queue because somebody asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Drain<'a> {
-    /// One group only.
+    /// One group only: the others are left alone.
     pub group: Option<&'a str>,
+    /// Who asked.
+    pub by: &'a str,
 }
 
 /// What was done.
@@ -81,6 +85,8 @@ pub struct Done {
     pub archived: BTreeMap<String, u64>,
     /// How many stay, by group.
     pub left: BTreeMap<String, u64>,
+    /// When the oldest of them was sent.
+    pub oldest_left: Option<Timestamp>,
     /// How many are in two places now, because they could not be taken out of their queue: they may come again.
     pub doubled: u64,
     /// What failed, the first few.
@@ -89,22 +95,22 @@ pub struct Done {
 
 /// One line of the audit.
 #[derive(Serialize)]
-struct Audit<'a> {
-    did: &'static str,
-    queue: &'a str,
-    letter: &'a str,
-    group: &'a str,
+pub(crate) struct Audit<'a> {
+    pub(crate) did: &'static str,
+    pub(crate) queue: &'a str,
+    pub(crate) letter: &'a str,
+    pub(crate) group: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    operation: &'a str,
+    pub(crate) operation: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    to: &'a str,
+    pub(crate) to: &'a str,
+    /// Who asked for it; nobody, where it was done by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<&'a str>,
 }
 
-/// Does it. It does not fail for single letters: what could not be dealt with stays where it is.
-///
-/// # Errors
-/// What SQS answers to a receive.
-pub async fn act(acting: &Acting<'_>, go_on: &dyn Fn() -> bool) -> Result<Done> {
+/// Does it. It does not fail: what could not be dealt with stays where it is, and what was done is said in any case.
+pub async fn act(acting: &Acting<'_>, go_on: &dyn Fn() -> bool) -> Done {
     let hand = Hand {
         acting,
         done: RefCell::default(),
@@ -112,16 +118,20 @@ pub async fn act(acting: &Acting<'_>, go_on: &dyn Fn() -> bool) -> Result<Done> 
         pending: RefCell::default(),
         failures: Cell::default(),
     };
-    let goes_on = || go_on() && hand.failures.get() < FAILURES && acting.has_work();
+    let goes_on =
+        || go_on() && hand.failures.get() < FAILURES && !acting.sender.is_over() && acting.has_work();
     let read = acting.reader.each(usize::MAX, &goes_on, &hand).await;
     // What was put into a part is written in any case, and let go of then.
     hand.flush().await;
     let _ = acting.reader.release(&hand.left.take()).await;
-    let read = read?;
     let mut done = hand.done.take();
+    if let Some(error) = read.failed {
+        done.errors.insert(0, error.chain());
+    }
     done.letters = read.letters;
-    done.whole = read.to_the_end;
-    Ok(done)
+    // A FIFO queue gives no more of a group while some of it stay.
+    done.whole = read.to_the_end && (!acting.fifo || done.left.is_empty());
+    done
 }
 
 impl Acting<'_> {
@@ -131,12 +141,19 @@ impl Acting<'_> {
     }
 }
 
+/// A letter that stands in a part which is not written yet.
+struct Pending {
+    id: String,
+    group: String,
+    sent: Option<Timestamp>,
+}
+
 struct Hand<'a> {
     acting: &'a Acting<'a>,
     done: RefCell<Done>,
     left: RefCell<Vec<String>>,
-    /// Id and group of the letters that stand in a part which is not written yet, by receipt.
-    pending: RefCell<BTreeMap<String, (String, String)>>,
+    /// The letters that stand in a part which is not written yet, by receipt.
+    pending: RefCell<BTreeMap<String, Pending>>,
     failures: Cell<usize>,
 }
 
@@ -179,7 +196,7 @@ impl Hand<'_> {
                 (Fate::Archive, _, _) => kept.push((*letter, judged)),
                 (Fate::Redrive | Fate::Leave, _, _) => {
                     blocked.extend(letter.group.clone());
-                    self.leave(letter, &judged.kind.id);
+                    self.leave(&letter.receipt, &judged.kind.id, letter.sent);
                 }
             }
         }
@@ -196,6 +213,11 @@ impl Hand<'_> {
     }
 
     fn fate(&self, letter: &Letter, judged: &Judged<'_>, has_way: bool) -> Fate {
+        let drain = self.acting.drain;
+        if drain.is_some_and(|drain| drain.group.is_some_and(|group| group != judged.kind.id)) {
+            // Who asked for one group has not looked at the others.
+            return Fate::Leave;
+        }
         let turn = self.redrive(judged).map(|(redrive, room)| Turn {
             operation: &redrive.id,
             cut_off: redrive.began,
@@ -203,32 +225,35 @@ impl Hand<'_> {
             // Of a drain, only what passes is sent back.
             by_hand: redrive.by.is_some() && self.acting.redrives.contains_key(&judged.kind.id),
         });
-        let drain =
-            self.acting.drain.is_some_and(|drain| drain.group.is_none_or(|group| group == judged.kind.id));
         let facts = Facts {
             letter,
             verdict: judged.verdict,
             redrive: turn,
             has_way,
             lost_at: lost_at(letter.sent, self.acting.retention),
-            drain,
+            drain: drain.is_some(),
             may_act: self.acting.may_act,
         };
         fate(&facts, self.acting.policy, self.acting.now)
     }
 
-    fn leave(&self, letter: &Letter, group: &str) {
-        *self.done.borrow_mut().left.entry(group.to_owned()).or_default() += 1;
+    fn leave(&self, receipt: &str, group: &str, sent: Option<Timestamp>) {
+        let mut done = self.done.borrow_mut();
+        *done.left.entry(group.to_owned()).or_default() += 1;
+        done.oldest_left = earlier(done.oldest_left, sent);
         let mut left = self.left.borrow_mut();
         if left.len() < RELEASED {
-            left.push(letter.receipt.clone());
+            left.push(receipt.to_owned());
         }
     }
 
     fn failed(&self, error: &Error) {
         self.failures.set(self.failures.get() + 1);
+        self.told(error.chain());
+    }
+
+    fn told(&self, said: String) {
         let mut done = self.done.borrow_mut();
-        let said = error.chain();
         if done.errors.len() < TOLD && !done.errors.contains(&said) {
             done.errors.push(said);
         }
@@ -249,12 +274,14 @@ impl Hand<'_> {
                 if let Some((_, room)) = self.acting.redrives.get(*group) {
                     room.set(room.get().saturating_add(1));
                 }
-                self.leave(sending.letter, group);
+                self.leave(&sending.letter.receipt, group, sending.letter.sent);
                 continue;
             }
             receipts.push(sending.letter.receipt.clone());
             *self.done.borrow_mut().redriven.entry((*group).to_owned()).or_default() += 1;
             let (Way::Queue { arn: to, .. } | Way::Function { arn: to, .. }) = sending.way;
+            let redrive = self.acting.redrives.get(*group).or(self.acting.all.as_ref());
+            let by = redrive.and_then(|(redrive, _)| redrive.by.as_deref());
             report::audit(&Audit {
                 did: "redriven",
                 queue: self.acting.queue,
@@ -262,6 +289,7 @@ impl Hand<'_> {
                 group,
                 operation: sending.operation,
                 to,
+                by,
             });
         }
         self.take_out(&receipts).await;
@@ -269,9 +297,17 @@ impl Hand<'_> {
 
     async fn keep(&self, letter: &Letter, judged: &Judged<'_>) {
         let line = Line::of(letter, judged.origin.flavour, &judged.kind.id, judged.verdict);
-        self.pending.borrow_mut().insert(letter.receipt.clone(), (letter.id.clone(), judged.kind.id.clone()));
-        match self.acting.archiver.add(letter, line).await {
-            Ok(kept) => self.kept(kept).await,
+        let pending = Pending { id: letter.id.clone(), group: judged.kind.id.clone(), sent: letter.sent };
+        self.pending.borrow_mut().insert(letter.receipt.clone(), pending);
+        let lost_at = lost_at(letter.sent, self.acting.retention);
+        let is_last = lost_at.is_none_or(|lost_at| lost_at.duration_since(self.acting.now) <= TWO_RUNS);
+        match self.acting.archiver.add(letter, line, is_last).await {
+            Ok(kept) => {
+                if let Some(error) = &kept.without {
+                    self.told(format!("{} is kept without what it points to: {}", letter.id, error.chain()));
+                }
+                self.kept(kept).await;
+            }
             Err(lost) => self.give_up(lost),
         }
     }
@@ -299,13 +335,9 @@ impl Hand<'_> {
             // It is this letter's own, such as that what it points to may not be read: the others are kept all the same.
             self.failures.set(before);
         }
-        let mut pending = self.pending.borrow_mut();
-        let mut done = self.done.borrow_mut();
-        let mut left = self.left.borrow_mut();
         for receipt in lost.receipts {
-            if let Some((_, group)) = pending.remove(&receipt) {
-                *done.left.entry(group).or_default() += 1;
-                left.push(receipt);
+            if let Some(Pending { group, sent, .. }) = self.pending.borrow_mut().remove(&receipt) {
+                self.leave(&receipt, &group, sent);
             }
         }
     }
@@ -316,11 +348,11 @@ impl Hand<'_> {
         }
         self.failures.set(0);
         for receipt in &kept.receipts {
-            let Some((letter, group)) = self.pending.borrow_mut().remove(receipt) else { continue };
+            let Some(Pending { id, group, .. }) = self.pending.borrow_mut().remove(receipt) else { continue };
             *self.done.borrow_mut().archived.entry(group.clone()).or_default() += 1;
-            let queue = self.acting.queue;
-            let (letter, group) = (letter.as_str(), group.as_str());
-            report::audit(&Audit { did: "archived", queue, letter, group, operation: "", to: "" });
+            let (queue, by) = (self.acting.queue, self.acting.drain.map(|drain| drain.by));
+            let (letter, group) = (id.as_str(), group.as_str());
+            report::audit(&Audit { did: "archived", queue, letter, group, operation: "", to: "", by });
         }
         self.take_out(&kept.receipts).await;
     }

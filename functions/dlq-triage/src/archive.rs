@@ -91,10 +91,12 @@ pub struct Archiver<'a> {
 }
 
 /// What is to be taken out of the queue now.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Kept {
     /// The receipts of letters that stand in the archive.
     pub receipts: Vec<String>,
+    /// Why the letter that was added stands there without what it points to, if so.
+    pub without: Option<Error>,
 }
 
 /// What could not be kept: it stays in the queue.
@@ -130,11 +132,14 @@ impl<'a> Archiver<'a> {
         }
     }
 
-    /// Adds a letter, and writes the part when it is full: then the letters in it may be taken out of their queue.
+    /// Adds a letter, and writes the part when it is full: then the letters in it may be taken out of their queue. What it
+    /// points to is copied first. Where that may not be read, the letter is kept without it only if this `is_last`, and its
+    /// queue would lose it before the next time.
     ///
     /// # Errors
     /// What S3 answers: of this letter alone, or of the whole part.
-    pub async fn add(&self, letter: &Letter, mut line: Line<'_>) -> Result<Kept, Lost> {
+    pub async fn add(&self, letter: &Letter, mut line: Line<'_>, is_last: bool) -> Result<Kept, Lost> {
+        let mut without = None;
         let alone = |error| Lost { receipts: vec![letter.receipt.clone()], error };
         if let Some(pointer) = offloaded::pointer(&letter.body) {
             let key = format!("{}/payloads/{}", self.place.prefix, letter.id);
@@ -142,6 +147,12 @@ impl<'a> Archiver<'a> {
                 Ok(()) => line.payload = Some(key),
                 // Its owner deleted it: what is left of the letter is kept all the same.
                 Err(error) if error.code() == Some("NoSuchKey") => {}
+                // Who may not list the bucket is not told whether there is such an object (S3 API, `GetObject`): it may be
+                // there, so that the letter waits for the permission as long as it can.
+                Err(error @ Error::Denied { .. }) if is_last => {
+                    line.without = Some(error.chain());
+                    without = Some(error);
+                }
                 Err(error) => return Err(alone(error)),
             }
         }
@@ -159,8 +170,8 @@ impl<'a> Archiver<'a> {
             is_full.then(|| mem::replace(&mut *open, Part::new()))
         };
         match full {
-            Some(part) => self.write(part).await,
-            None => Ok(Kept::default()),
+            Some(part) => Ok(Kept { without, ..self.write(part).await? }),
+            None => Ok(Kept { without, ..Kept::default() }),
         }
     }
 
@@ -178,7 +189,7 @@ impl<'a> Archiver<'a> {
         match self.put(lines, receipts.len()).await {
             Ok(entry) => {
                 self.written.borrow_mut().push(entry);
-                Ok(Kept { receipts })
+                Ok(Kept { receipts, without: None })
             }
             Err(error) => Err(Lost { receipts, error }),
         }

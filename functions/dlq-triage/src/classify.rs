@@ -223,8 +223,8 @@ impl Ready {
 
 /// Whether whoever is to take it cannot, for its size.
 #[must_use]
-pub fn is_oversize(size: usize, largest: Option<usize>) -> bool {
-    largest.unwrap_or(LARGEST) < size
+pub const fn is_oversize(size: usize) -> bool {
+    LARGEST < size
 }
 
 #[cfg(test)]

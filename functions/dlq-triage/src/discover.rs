@@ -28,7 +28,6 @@ use shared::tags::{self, Tags};
 use shared::{Error, Result};
 use tokio::time::Instant;
 
-use crate::flavour::Flavour;
 use ask::Seen;
 use attributes::Attributes;
 
@@ -64,8 +63,6 @@ pub enum Source {
         visibility: Duration,
         /// Whether it is a FIFO queue.
         fifo: bool,
-        /// So many bytes one of its messages may have.
-        largest: usize,
     },
     /// A function that is invoked asynchronously.
     Function {
@@ -125,20 +122,6 @@ pub enum By {
     OnFailure,
 }
 
-impl Source {
-    /// The flavour of the letters that come from it.
-    pub const fn flavour(&self) -> Flavour {
-        match self {
-            Self::Queue { .. } => Flavour::Queue,
-            Self::Function { by: By::DeadLetterConfig, .. } => Flavour::FunctionConfig,
-            Self::Function { by: By::OnFailure, .. } => Flavour::FunctionDestination,
-            Self::Mapping { .. } => Flavour::Stream,
-            Self::Subscription { .. } => Flavour::Subscription,
-            Self::Target { .. } => Flavour::Target,
-        }
-    }
-}
-
 fn is_no_arn(endpoint: &str) -> bool {
     !endpoint.starts_with("arn:")
 }
@@ -150,8 +133,6 @@ pub struct DeadLetters {
     pub queue: Queue,
     /// What names it, by kind and ARN. Empty: nothing that was looked at does.
     pub sources: Vec<Source>,
-    /// The environment: by the queue's own tag, else by the one that all its tagged source queues share.
-    pub environment: Option<String>,
     /// What of it could not be looked at.
     pub blind: Vec<String>,
 }
@@ -243,8 +224,7 @@ pub async fn one(reach: &Reach<'_>, which: &str, environment: &str, until: Insta
 pub async fn again(reach: &Reach<'_>, url: &str, sources: Vec<Source>) -> Result<Option<DeadLetters>> {
     let Some(queue) = queues::read(reach.sqs, url).await? else { return Ok(None) };
     let Some(tags) = queues::tags(reach.sqs, url).await? else { return Ok(None) };
-    let environment = tags.get(tags::ENVIRONMENT).cloned();
-    Ok(Some(DeadLetters { queue: Queue { tags, ..queue }, sources, environment, blind: Vec::new() }))
+    Ok(Some(DeadLetters { queue: Queue { tags, ..queue }, sources, blind: Vec::new() }))
 }
 
 /// A queue as a person names it.
@@ -351,9 +331,8 @@ impl World {
         if !belongs::belongs(&queue.tags, &of_sources, environment, chosen) {
             return None;
         }
-        let environment = belongs::environment(&queue.tags, &of_sources).map(ToOwned::to_owned);
         let sources = self.named.get(&queue.arn).into_iter().flatten().cloned().collect();
-        Some(DeadLetters { queue, sources, environment, blind })
+        Some(DeadLetters { queue, sources, blind })
     }
 
     /// The ARNs of the queues that name this one.

@@ -1,7 +1,6 @@
 //! What people ask for by hand.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ use crate::decision::reading::Reading;
 use crate::discover::{self, DeadLetters, Found};
 use crate::event::{self, Emptying, Hand};
 use crate::judge::Judge;
-use crate::memory::Memory;
+use crate::memory::{Groups, Memory};
 use crate::read::BATCH;
 use crate::redact::redacted;
 use crate::run::{Plan, Run, Wish, is_dead};
@@ -26,13 +25,6 @@ use crate::tell::About;
 
 /// What is shown stays away from others for this long, if it cannot be let go of.
 const SHOWN: Duration = Duration::from_secs(30);
-
-/// A queue that somebody asked to be emptied.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Emptied<'a> {
-    pub(crate) drain: Drain<'a>,
-    pub(crate) by: &'a str,
-}
 
 /// How a queue is emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +119,8 @@ impl Run<'_> {
         let attributes = &letters.queue.attributes;
         let loss = lost_at(last.oldest, attributes.retention);
         let seconds = |time: Timestamp| time.duration_since(self.now()).as_secs();
-        let groups: Vec<Value> = memory
-            .groups()
-            .await?
+        let Groups { known, unread } = memory.groups().await?;
+        let groups: Vec<Value> = known
             .into_iter()
             .filter(|(_, entry)| entry.value.count > 0)
             .map(|(id, entry)| {
@@ -152,6 +143,7 @@ impl Run<'_> {
             "time_to_loss_seconds": loss.map(seconds),
             "receives": Self::reading(letters, &last, true),
             "groups": groups,
+            "forgotten": unread.into_keys().collect::<Vec<_>>(),
             "blind": letters.blind,
         }))
     }
@@ -240,7 +232,7 @@ impl Run<'_> {
         let letters = self.find(queue).await?;
         let memory = self.memory(&letters.queue.arn);
         Self::readable(&letters, &memory).await?;
-        let known: BTreeMap<_, _> = memory.groups().await?.into_iter().collect();
+        let known = memory.groups().await?.known;
         let judge = self.judge(&letters)?;
         let look = self.alone(&memory, self.look(&letters, &judge, &known)).await?;
         let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
@@ -268,7 +260,7 @@ impl Run<'_> {
         let now = self.now();
         let name = &letters.queue.name;
         let judge = self.judge(letters)?;
-        let known: BTreeMap<_, _> = memory.groups().await?.into_iter().collect();
+        let known = memory.groups().await?.known;
         let look = self.look(letters, &judge, &known).await?;
         let there = match &asked.group {
             Some(group) => look.groups.get(group).map_or(0, crate::look::Tally::count),
@@ -306,10 +298,13 @@ impl Run<'_> {
             (redrive, Cell::new(u64::MAX))
         });
         let plan = Plan { all: back, archives: true, may_act: true, ..Plan::default() };
-        let emptied = Emptied { drain: Drain { group: asked.group.as_deref() }, by: &asked.by };
-        let done = self.act(letters, &judge, plan, &prefix, Some(emptied)).await?;
+        let drain = Drain { group: asked.group.as_deref(), by: &asked.by };
+        let mut done = self.act(letters, &judge, plan, &prefix, Some(drain)).await;
         let about = About { letters, environment: &self.config.environment, now };
-        self.publish(&about.by_hand(how.word(), &asked.by, &done, &prefix)).await?;
+        if let Err(error) = self.publish(&about.by_hand(how.word(), &asked.by, &done, &prefix)).await {
+            // Who asked hears what was done in any case.
+            done.errors.push(error.chain());
+        }
         let answer = json!({"queue": name, "run": prefix, "done": done});
         let reason = format!("{} letters were read", done.letters);
         Ok(Report::new("emptied", name.clone(), reason).record("done", &done).answering(answer))

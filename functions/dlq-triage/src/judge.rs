@@ -60,7 +60,7 @@ impl Judge {
         let by_rule = if self.rules.is_empty() { None } else { self.rules.judge(letter, &origin, self.now) };
         let (verdict, rule) = match by_rule {
             Some((verdict, rule)) => (verdict, Some(rule.to_owned())),
-            None if is_oversize(letter.size(), None) => (Verdict::Oversize, None),
+            None if is_oversize(letter.size()) => (Verdict::Oversize, None),
             None => (kind.verdict, None),
         };
         Judged { origin, kind, verdict, rule }

@@ -108,9 +108,11 @@ pub async fn look(looking: &Looking<'_>, go_on: &dyn Fn() -> bool) -> Result<Loo
     };
     let read = looking.reader.each(looking.most, go_on, &seen).await;
     let released = looking.reader.release(&seen.receipts.take()).await;
-    let read = read?;
     // What is not let go of only stays away for a while.
     let _ = released;
+    if let Some(error) = read.failed {
+        return Err(error);
+    }
     Ok(Look {
         groups: seen.groups.take(),
         letters: read.letters,
@@ -190,7 +192,8 @@ impl Seen<'_> {
     }
 }
 
-fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+/// The earlier of two times, as far as they are known.
+pub(crate) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -10,6 +10,8 @@
 //! Each is one JSON document under the attribute `document`; a change holds only if nobody else has changed the entry
 //! since it was read ([`shared::ledger`]'s `swap`).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -89,12 +91,47 @@ pub struct Known {
 }
 
 /// How far the restoring of a part of the archive is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
-    /// How many of its lines were dealt with.
-    pub lines: usize,
-    /// Whether these are all.
-    pub done: bool,
+    /// The lines that were sent, as the first and the last of those that follow one another, in order.
+    pub sent: Vec<(usize, usize)>,
+}
+
+impl Restored {
+    /// Whether this line was sent.
+    pub fn has(&self, line: usize) -> bool {
+        self.sent.iter().any(|(first, last)| (*first..=*last).contains(&line))
+    }
+
+    /// This line was sent.
+    pub fn add(&mut self, line: usize) {
+        if self.has(line) {
+            return;
+        }
+        self.sent.push((line, line));
+        self.sent.sort_unstable();
+        let mut joined: Vec<(usize, usize)> = Vec::new();
+        for (first, last) in self.sent.drain(..) {
+            match joined.last_mut() {
+                Some(before) if before.1.saturating_add(1) == first => before.1 = last,
+                Some(_) | None => joined.push((first, last)),
+            }
+        }
+        self.sent = joined;
+    }
+
+    /// This line is to be sent again.
+    pub fn take(&mut self, line: usize) {
+        let without = |(first, last): (usize, usize)| {
+            let before = (first, last.min(line.saturating_sub(1)));
+            let after = (first.max(line.saturating_add(1)), last);
+            [before, after].into_iter().filter(|(first, last)| first <= last)
+        };
+        let (with, others): (Vec<_>, Vec<_>) =
+            self.sent.drain(..).partition(|(first, last)| (*first..=*last).contains(&line));
+        self.sent = others.into_iter().chain(with.into_iter().flat_map(without)).collect();
+        self.sent.sort_unstable();
+    }
 }
 
 /// An entry as it was read; nothing where there was none.
@@ -112,10 +149,19 @@ impl<T: Default> Default for Entry<T> {
 }
 
 impl<T> Entry<T> {
-    /// One that is not written yet.
-    pub const fn new(value: T) -> Self {
-        Self { value, item: None }
+    /// One that is not written yet, or that takes the place of one that could not be read.
+    pub const fn new(value: T, unread: Option<Item>) -> Self {
+        Self { value, item: unread }
     }
+}
+
+/// The groups that are remembered of a queue.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// By id.
+    pub known: BTreeMap<String, Entry<Group>>,
+    /// What stands there in place of those that cannot be read.
+    pub unread: BTreeMap<String, Item>,
 }
 
 /// The memory of one queue.
@@ -145,15 +191,21 @@ impl Memory<'_> {
     ///
     /// # Errors
     /// What the ledger answers.
-    pub async fn groups(&self) -> Result<Vec<(String, Entry<Group>)>> {
+    pub async fn groups(&self) -> Result<Groups> {
         let items = self.ledger.list(&self.pk(), "group#", MOST_GROUPS).await?;
-        let read = items.into_iter().filter_map(|item| {
-            let id = get_s(&item, "sk")?.strip_prefix("group#")?.to_owned();
-            // One that cannot be read is of another version: it is begun anew, and written over.
-            let value = document(&item)?;
-            Some((id, Entry { value, item: Some(item) }))
-        });
-        Ok(read.collect())
+        let mut groups = Groups::default();
+        for item in items {
+            let Some(id) = get_s(&item, "sk").and_then(|sk| Some(sk.strip_prefix("group#")?.to_owned()))
+            else {
+                continue;
+            };
+            match document(&item) {
+                Some(value) => groups.known.insert(id, Entry { value, item: Some(item) }).map(drop),
+                // It is of another version: it is begun anew, and written over.
+                None => groups.unread.insert(id, item).map(drop),
+            };
+        }
+        Ok(groups)
     }
 
     /// Writes the queue's entry.
@@ -191,13 +243,15 @@ impl Memory<'_> {
         }
     }
 
-    /// How far the restoring of a part of the archive is; nothing, where it was not begun.
+    /// How far the restoring of a part of the archive is, and whether that could be read: nothing is, where not.
     ///
     /// # Errors
     /// What the ledger answers.
-    pub async fn restored(&self, part: &str) -> Result<Option<Entry<Restored>>> {
+    pub async fn restored(&self, part: &str) -> Result<(Entry<Restored>, bool)> {
         let item = self.ledger.look_up(&self.pk(), &format!("restored#{part}")).await?;
-        Ok(item.and_then(|item| Some(Entry { value: document(&item)?, item: Some(item) })))
+        let value = item.as_ref().map_or_else(|| Some(Restored::default()), document);
+        let is_read = value.is_some();
+        Ok((Entry { value: value.unwrap_or_default(), item }, is_read))
     }
 
     /// Writes down how far the restoring of a part is.
@@ -252,4 +306,23 @@ struct Lease {
 
 fn document<T: DeserializeOwned>(item: &Item) -> Option<T> {
     serde_json::from_str(&get_s(item, "document")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Restored;
+
+    #[test]
+    fn each_line_is_known_in_whatever_order_they_were_sent() {
+        let mut restored = Restored::default();
+        for line in [5, 1, 2, 9, 4, 2, 3] {
+            restored.add(line);
+        }
+        assert_eq!(restored.sent, [(1, 5), (9, 9)]);
+        assert!((1..=5).all(|line| restored.has(line)) && !restored.has(0) && !restored.has(6));
+        for line in [3, 9, 1, 7] {
+            restored.take(line);
+        }
+        assert_eq!(restored.sent, [(2, 2), (4, 5)]);
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use shared::Result;
 use shared::error::Call;
+use shared::{Error, Result};
 
 use crate::letter::{Letter, SYSTEM};
 
@@ -35,32 +35,27 @@ pub struct Reader<'a> {
 }
 
 /// What came of reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Read {
     /// How many letters were handed over.
     pub letters: usize,
     /// Whether it went on until nothing was left.
     pub to_the_end: bool,
+    /// The first failure, if there was one: what `sqs:ReceiveMessage` answered, or what the handler did.
+    pub failed: Option<Error>,
 }
 
 impl Reader<'_> {
     /// Hands every letter over once, in batches, until none are left, until there were so many, or until it is told to
-    /// stop. What is handed over stays away from others.
-    ///
-    /// # Errors
-    /// What `sqs:ReceiveMessage` answers, and what the handler does.
-    pub async fn each(
-        &self,
-        most: usize,
-        go_on: &dyn Fn() -> bool,
-        handle: &dyn AsyncHandler,
-    ) -> Result<Read> {
+    /// stop. What is handed over stays away from others. Where a receive fails, no other begins; but what others have
+    /// received is dealt with.
+    pub async fn each(&self, most: usize, go_on: &dyn Fn() -> bool, handle: &dyn AsyncHandler) -> Read {
         let seen = RefCell::new(HashSet::new());
         let hasher = RandomState::new();
         let (reserved, handed) = (Cell::new(0_usize), Cell::new(0_usize));
-        let is_empty = Cell::new(false);
+        let (is_empty, has_failed) = (Cell::new(false), Cell::new(false));
         let work = async || -> Result<()> {
-            while go_on() && !is_empty.get() {
+            while go_on() && !is_empty.get() && !has_failed.get() {
                 let room = most.saturating_sub(reserved.get()).min(BATCH);
                 if room == 0 {
                     return Ok(());
@@ -86,8 +81,13 @@ impl Reader<'_> {
             }
             Ok(())
         };
-        try_join_all((0..self.workers).map(|_| work())).await?;
-        Ok(Read { letters: handed.get(), to_the_end: is_empty.get() })
+        let worked = (0..self.workers).map(async |_| {
+            let worked = work().await;
+            has_failed.set(has_failed.get() || worked.is_err());
+            worked.err()
+        });
+        let failed = join_all(worked).await.into_iter().flatten().next();
+        Read { letters: handed.get(), to_the_end: is_empty.get() && failed.is_none(), failed }
     }
 
     /// At most so many letters.
@@ -160,7 +160,7 @@ impl Reader<'_> {
                     .send()
                     .await
                     .action("sqs:DeleteMessage")?;
-                Ok::<_, shared::Error>(deleted.successful.len())
+                Ok::<_, Error>(deleted.successful.len())
             })
             .buffer_unordered(self.workers)
             .try_collect()

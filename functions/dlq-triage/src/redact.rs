@@ -1,8 +1,13 @@
 //! A body as people may see it: its structure, and of its values only what says nothing of a person and opens nothing.
 
+mod text;
+
 use serde_json::Value;
 
 use crate::signature::cut;
+use text::{LONG_NUMBER, is_secret, is_secret_name, names};
+
+pub(crate) use text::masked;
 
 /// How much of a body is shown, in bytes.
 const LONGEST: usize = 600;
@@ -17,59 +22,48 @@ const MOST: usize = 12;
 /// A body larger than this is not parsed to be shown.
 const LARGEST: usize = 1 << 18;
 
-/// Names whose values are never shown, as parts of them in lower case.
-const SECRET: [&str; 28] = [
-    "address",
-    "authorization",
-    "birth",
-    "card",
-    "cookie",
-    "credential",
-    "customer",
-    "cvv",
-    "email",
-    "iban",
-    "ip",
-    "key",
-    "mail",
-    "name",
-    "passport",
-    "password",
-    "passwd",
-    "phone",
-    "pin",
-    "secret",
-    "session",
-    "signature",
-    "ssn",
-    "street",
-    "tax",
-    "token",
-    "user",
-    "zip",
-];
+/// So much of a text is looked through: what is shown of it is cut out of that, so that a value is known for what it is
+/// also where its end is not shown.
+const SCANNED: usize = 16 << 10;
 
 /// A body as people may see it.
 #[must_use]
 pub fn redacted(body: &str) -> String {
-    let parsed = if body.len() <= LARGEST { serde_json::from_str::<Value>(body).ok() } else { None };
-    let shown = match parsed {
+    let shown = match parsed(body) {
         Some(value) => shown(&value, 0).to_string(),
-        None => masked(cut(body, LONGEST)),
+        None => beginning(body, LONGEST),
     };
     if shown.len() <= LONGEST { shown } else { format!("{}…", cut(&shown, LONGEST)) }
+}
+
+fn parsed(text: &str) -> Option<Value> {
+    if text.len() <= LARGEST { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The beginning of a text, masked before it is cut.
+fn beginning(text: &str, most: usize) -> String {
+    let looked_through = cut(text, SCANNED);
+    let mut shown = masked(looked_through);
+    if looked_through.len() < text.len() {
+        // Of the last word nobody knows what it would have been.
+        shown.truncate(shown.rfind(char::is_whitespace).unwrap_or_default());
+    }
+    cut(&shown, most).to_owned()
 }
 
 fn shown(value: &Value, depth: usize) -> Value {
     match value {
         Value::Object(_) | Value::Array(_) if depth == DEEPEST => Value::from("…"),
         Value::Object(fields) => {
+            // As environments, headers and tags are written: `{"name": "DB_PASSWORD", "value": "…"}`.
+            let hides = fields.iter().any(|(name, value)| value.as_str().is_some_and(|it| names(name, it)));
             let mut kept: serde_json::Map<String, Value> = fields
                 .iter()
                 .take(MOST)
                 .map(|(name, value)| {
-                    let value = if is_secret(name) { Value::from("***") } else { shown(value, depth + 1) };
-                    (cut(name, LONGEST_VALUE).to_owned(), value)
+                    let hidden = hides || is_secret(name);
+                    let value = if hidden { Value::from("***") } else { shown(value, depth + 1) };
+                    (beginning(name, LONGEST_VALUE), value)
                 })
                 .collect();
             if fields.len() > MOST {
@@ -78,7 +72,16 @@ fn shown(value: &Value, depth: usize) -> Value {
             Value::Object(kept)
         }
         Value::Array(all) => {
-            let mut kept: Vec<Value> = all.iter().take(MOST).map(|value| shown(value, depth + 1)).collect();
+            // As command lines and pairs are written: `["--password", "…"]`.
+            let before = std::iter::once(None).chain(all.iter().map(Some));
+            let mut kept: Vec<Value> = before
+                .zip(all)
+                .take(MOST)
+                .map(|(before, value)| match before.and_then(Value::as_str) {
+                    Some(before) if is_secret_name(before) => Value::from("***"),
+                    Some(_) | None => shown(value, depth + 1),
+                })
+                .collect();
             if all.len() > MOST {
                 kept.push(Value::from(format!("{} more", all.len() - MOST)));
             }
@@ -86,62 +89,15 @@ fn shown(value: &Value, depth: usize) -> Value {
         }
         Value::String(text) => {
             // A message within a message, as SNS and EventBridge wrap them.
-            let inner =
-                (text.starts_with('{') && depth < DEEPEST).then(|| serde_json::from_str::<Value>(text).ok());
-            match inner.flatten() {
+            let wraps = text.trim_start().starts_with(['{', '[', '"']) && depth < DEEPEST;
+            match parsed(text).filter(|_| wraps) {
                 Some(inner) => Value::from(shown(&inner, depth + 1).to_string()),
-                None => Value::from(masked(cut(text, LONGEST_VALUE))),
+                None => Value::from(beginning(text, LONGEST_VALUE)),
             }
         }
         Value::Number(number) if number.to_string().len() >= LONG_NUMBER => Value::from("***"),
         Value::Number(_) | Value::Bool(_) | Value::Null => value.clone(),
     }
-}
-
-/// So many digits may be a card, an account or a telephone.
-const LONG_NUMBER: usize = 9;
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    SECRET.iter().any(|part| name.contains(part))
-}
-
-/// Text without addresses, tokens and long numbers.
-pub(crate) fn masked(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (place, word) in
-        text.split_inclusive([' ', '\n', ',', ';', '"', '\'', '<', '>', '(', ')', '&']).enumerate()
-    {
-        let bare = word.trim_end_matches([' ', '\n', ',', ';', '"', '\'', '<', '>', '(', ')', '&']);
-        let end = word.get(bare.len()..).unwrap_or_default();
-        let digits = bare.bytes().filter(u8::is_ascii_digit).count();
-        let is_token = bare.len() >= 20 && digits > 0 && !bare.contains("://") && !bare.starts_with("arn:");
-        let hides = bare.contains('@')
-            || !is_time(bare) && (digits >= LONG_NUMBER && !bare.starts_with("arn:") || is_token);
-        let after_secret = place > 0 && out.trim_end().ends_with(['=', ':', '>']) && ends_with_secret(&out);
-        if hides
-            || after_secret
-            || bare
-                .split_once(['=', ':'])
-                .is_some_and(|(name, value)| is_secret(name) && !value.is_empty() && !value.starts_with("//"))
-        {
-            out.push_str("***");
-        } else {
-            out.push_str(bare);
-        }
-        out.push_str(end);
-    }
-    out
-}
-
-fn is_time(word: &str) -> bool {
-    word.parse::<jiff::Timestamp>().is_ok()
-}
-
-fn ends_with_secret(text: &str) -> bool {
-    let word = text.trim_end().trim_end_matches(['=', ':', '>', '"', '\'', ' ']);
-    let word = word.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next().unwrap_or_default();
-    !word.is_empty() && is_secret(word)
 }
 
 #[cfg(test)]
@@ -162,13 +118,17 @@ mod tests {
             (r#"{"user":{"first_name":"Ann","age":7}}"#, r#"{"user":"***"}"#),
             (r#"{"Message":"{\"email\":\"a\"}"}"#, r#"{"Message":"{\"email\":\"***\"}"}"#),
             (r#"{"a":{"b":{"c":{"d":{"e":1}}}}}"#, r#"{"a":{"b":{"c":{"d":"…"}}}}"#),
-            ("password=hunter2 and more", "*** and more"),
+            ("password=hunter2 and more", "password=*** and more"),
             ("token: hunter2", "token: ***"),
-            ("a=1&password=hunter2", "a=1&***"),
+            ("a=1&password=hunter2", "a=1&password=***"),
             ("<password>hunter2</password>", "<password>***</password>"),
             (r#"{"password":["hunter2"],"address":{"line":"x"}}"#, r#"{"password":"***","address":"***"}"#),
             ("eyJhbGciOiJIUzI1NiIsInR5cCI6 is a token", "*** is a token"),
             ("https://shop.example/orders is fine", "https://shop.example/orders is fine"),
+            (r#"{"name":"DB_PASSWORD","value":"hunter2"}"#, r#"{"name":"***","value":"***"}"#),
+            (r#"{"a":["--password","hunter2","x"]}"#, r#"{"a":["--password","***","x"]}"#),
+            (r#"{"ann@shop.example":1}"#, r#"{"***":1}"#),
+            (r#"{"a":"[{\"token\":\"x\"}]"}"#, r#"{"a":"[{\"token\":\"***\"}]"}"#),
         ];
         for (body, expected) in cases {
             let mut got = redacted(body);
@@ -184,7 +144,136 @@ mod tests {
         }
     }
 
+    /// Each holds `hunter2`, or a part of it that opens something, where it must not be seen.
+    const HOLES: [&str; 50] = [
+        r#"password = "hunter2 hunter2""#,
+        r#"password="hunter2 hunter2""#,
+        "password: 'it''s hunter2'",
+        "password: correct horse hunter2",
+        "password: \"say \\\"hunter2\\\" now\"",
+        "password:\n  hunter2",
+        "password: |\n  x\n  hunter2",
+        "Password:\r\nhunter2",
+        "Authorization: Basic hunter2",
+        "authorization: Basic   hunter2=",
+        "Authorization: Digest username=\"x\", response=\"hunter2\"",
+        "Authorization: AWS4-HMAC-SHA256 Credential=x/y, SignedHeaders=host, Signature=hunter2",
+        "Authorization: Custom a b hunter2",
+        r#"-H "Authorization: ApiKey hunter2""#,
+        "Basic hunter2 was sent",
+        "it said bearer hunter2",
+        "Cookie: a=1; sid=hunter2",
+        r#"failed: {\"password\":\"hunter2 hunter2\",\"id\":1}"#,
+        r#"failed: {\\\"password\\\": \\\"a\\\\\\\"hunter2\\\"}"#,
+        r#"failed: {"password": "a\\", "token": "hunter2"}"#,
+        r#"failed: {"user": {"first": "}", "last": "hunter2"}, "id": 1}"#,
+        r#"failed: {"tokens": ["a", "hunter2"]}"#,
+        r"failed: {'password': 'hunter2 x'",
+        r"failed: {'password': b'x hunter2'}",
+        r#"failed: {"name": "DB_PASSWORD", "value": "hunter2"}"#,
+        "{\"password\": \"hunter2",
+        r#"{"text": "password = \"x hunter2\""}"#,
+        r#"{"headers": ["Authorization: Basic hunter2"]}"#,
+        r#"{"headers": [{"key": "Authorization", "val": "hunter2"}]}"#,
+        r#"{"args": ["--db-password", "hunter2"]}"#,
+        "--password hunter2 --verbose",
+        "[('Authorization', 'Basic hunter2')]",
+        "postgres://ann:hunter2@db/orders",
+        "postgres://ann:a,b;'hunter2@db/orders",
+        "jdbc:postgresql://db/orders?user=a&pw=hunter2",
+        "https://shop.example/x?sig=hunter2",
+        "https://shop.example/x#access=hunter2",
+        "https://hooks.example/services/T000/B000/hunter2hunterhunterhunter",
+        "Server=db;Password=hunter2;Port=1",
+        "a=1&password%3Dhunter2",
+        "<password>x hunter2</password>",
+        "<db:Password kind=\"a\"><![CDATA[x hunter2]]></db:Password>",
+        r#"<db password="x hunter2"/>"#,
+        r#"<entry key="db.password">x hunter2</entry>"#,
+        "name=\"password\"\r\n\r\nx hunter2\r\n--b",
+        "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\\nabc hunter2",
+        "a password => 'x hunter2'",
+        "secret := `hunter2`",
+        "{password: hunter2, id: 1}",
+    ];
+
+    #[test]
+    fn no_way_of_writing_a_secret_shows_it() {
+        for body in HOLES {
+            let inner = serde_json::json!({"detail": {"message": body}}).to_string();
+            let wrapped = serde_json::json!({"Message": inner}).to_string();
+            let long = format!("{} {body}", "x".repeat(super::LARGEST));
+            assert!(!redacted(&long).contains("hunter2"));
+            for body in [body, &inner, &wrapped, &format!("{wrapped} and more")] {
+                let shown = redacted(body);
+                assert!(!shown.contains("hunter2"), "{body}\n{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_known_by_themselves() {
+        for token in [
+            "AKIAIOSFODNNEXAMPLEX",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "eyJhbGci.eyJzdWIi.abc",
+            "ghp_abcdefghijkl",
+            "xoxb-abc-def",
+            "sk_live_abcdef",
+            "4111 1111 1111 1111",
+            "+49 170 123-45-67",
+            "ann.smith@shop.example",
+        ] {
+            for text in [token.to_owned(), format!("got {token}, and no more"), format!("x/{token}/y")] {
+                assert!(!redacted(&text).contains(token), "{text}: {}", redacted(&text));
+            }
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_anybody_is_shown() {
+        for text in [
+            "it died at 2026-11-26 08:00:00 of a timeout after 30 s",
+            "2026-11-26T08:00:00.123Z: connection refused",
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/db is gone",
+            "it may not secretsmanager:GetSecretValue",
+            "JsonWebTokenError: jwt expired",
+            "KeyError: no such order",
+            "https://shop.example/orders/17/lines",
+        ] {
+            assert_eq!(redacted(text), text);
+        }
+        assert_eq!(
+            redacted("User: arn:aws:sts::1:assumed-role/x is not authorized to perform: sqs:SendMessage"),
+            "User: *** is not authorized to perform: sqs:SendMessage"
+        );
+    }
+
+    #[test]
+    fn a_value_is_known_for_what_it_is_also_where_its_end_is_not_shown() {
+        let body = serde_json::json!({"url": format!("postgres://ann:{}@db", "hunter2".repeat(20))});
+        assert!(!redacted(&body.to_string()).contains("hunter2"), "{}", redacted(&body.to_string()));
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_in_a_quoted_secret_is_not_shown(value in "[a-z '\\\\/,;&<>{}]{0,20}zzz") {
+            let quoted = serde_json::to_string(&value).unwrap();
+            let (json, twice) = (format!("{{\"password\": {quoted}}}"), serde_json::to_string(&quoted).unwrap());
+            let texts = [
+                format!("log: {json} x"),
+                format!("password={quoted}"),
+                format!("password = {quoted} x"),
+                format!("x: {}", serde_json::to_string(&json).unwrap()),
+                format!("token: {twice}"),
+                format!("password = '{}'", value.replace('\'', "''")),
+            ];
+            for text in texts {
+                prop_assert!(!redacted(&text).contains("zzz"), "{text}: {}", redacted(&text));
+            }
+        }
+
         #[test]
         fn no_body_is_shown_at_length(body in "\\PC{0,3000}") {
             prop_assert!(redacted(&body).len() <= 620);

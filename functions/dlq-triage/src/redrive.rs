@@ -4,8 +4,9 @@
 
 mod pace;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
@@ -26,7 +27,7 @@ use crate::read::BATCH;
 pub use pace::Pace;
 
 /// SQS takes ten attributes (SQS quotas): on a letter that has as many, there is no room for a mark.
-const MOST_ATTRIBUTES: usize = 10;
+pub(crate) const MOST_ATTRIBUTES: usize = 10;
 
 /// A batch has at most this many bytes, also in Regions and for queues that take no more than before 2025.
 const LARGEST_BATCH: usize = 262_144;
@@ -60,6 +61,10 @@ pub struct Sender<'a> {
     urls: RefCell<HashMap<String, String>>,
     /// How fast.
     pace: Pace,
+    /// Nothing is sent after that.
+    until: Instant,
+    /// Whether there was no time for something.
+    over: Cell<bool>,
 }
 
 /// What came of sending some letters.
@@ -72,9 +77,20 @@ pub struct Sent {
 }
 
 impl<'a> Sender<'a> {
-    /// Who sends at most so many letters a second.
-    pub fn new(sqs: &'a aws_sdk_sqs::Client, lambda: &'a aws_sdk_lambda::Client, per_second: u32) -> Self {
-        Self { sqs, lambda, urls: RefCell::default(), pace: Pace::new(per_second) }
+    /// Who sends at most so many letters a second, and none after that.
+    pub fn new(
+        sqs: &'a aws_sdk_sqs::Client,
+        lambda: &'a aws_sdk_lambda::Client,
+        per_second: u32,
+        until: Instant,
+    ) -> Self {
+        let pace = Pace::new(per_second);
+        Self { sqs, lambda, urls: RefCell::default(), pace, until, over: Cell::default() }
+    }
+
+    /// Whether there is no time to send more.
+    pub fn is_over(&self) -> bool {
+        self.over.get()
     }
 
     /// Makes it known what SQS is called with for a queue.
@@ -82,9 +98,12 @@ impl<'a> Sender<'a> {
         self.urls.borrow_mut().insert(arn.to_owned(), url.to_owned());
     }
 
-    /// Sends letters, in their order where that counts. It does not fail: what could not be sent stays where it is.
+    /// Sends letters, in their order where that counts; the first of them, where there is no time for all. It does not
+    /// fail: what could not be sent stays where it is.
     pub async fn send(&self, sendings: &[Sending<'_>]) -> Sent {
-        self.pace.wait(sendings.len()).await;
+        let count = self.pace.wait(sendings.len(), self.until).await;
+        self.over.set(self.over.get() || count < sendings.len());
+        let sendings = sendings.get(..count).unwrap_or(sendings);
         let mut sent = Sent::default();
         let mut by_queue: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut to_functions = Vec::new();

@@ -6,8 +6,9 @@ use flate2::read::GzDecoder;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::error::Call;
-use shared::{Error, Report, Result, id};
+use shared::{Error, Report, Result, id, report};
 
+use crate::act::Audit;
 use crate::archive::{self, Line};
 use crate::decision::way::{Way, way};
 use crate::discover::DeadLetters;
@@ -16,7 +17,7 @@ use crate::flavour::Origin;
 use crate::letter::{Letter, SOURCE};
 use crate::memory::{Entry, Restored};
 use crate::read::BATCH;
-use crate::redrive::{Sender, Sending};
+use crate::redrive::{MOST_ATTRIBUTES, Sender, Sending};
 use crate::run::Run;
 
 impl Run<'_> {
@@ -37,12 +38,12 @@ impl Run<'_> {
             return Err(Error::Missing(format!("a part of the archive under {}", asked.run)));
         }
         let per_second = self.policy.dlq.redrive.per_second;
-        let sender = Sender::new(&self.clients.sqs, &self.clients.lambda, per_second);
+        let sender = Sender::new(&self.clients.sqs, &self.clients.lambda, per_second, self.sends_until());
         sender.knows(&letters.queue.arn, &letters.queue.url);
         let mut sums = Sums::default();
         let memory = self.memory(&letters.queue.arn);
         for key in &parts {
-            if self.invocation.left(crate::MARGIN).is_zero() {
+            if self.invocation.left(crate::MARGIN).is_zero() || sender.is_over() {
                 sums.left_parts.push(key.clone());
                 continue;
             }
@@ -53,16 +54,18 @@ impl Run<'_> {
                     continue;
                 }
             };
-            // A part is restored once, whoever asks how often: what is sent twice is at work twice.
-            let known = memory.restored(key).await?.unwrap_or_default();
-            if known.value.done && !asked.again {
-                sums.known_parts.push(key.clone());
-                continue;
-            }
-            let part = Part { key, bytes: &bytes, known };
-            match self.part(asked, letters, part, &sender, &mut sums).await {
-                Ok(true) => {}
-                Ok(false) => sums.left_parts.push(key.clone()),
+            let part = async {
+                let (known, is_read) = memory.restored(key).await?;
+                if !is_read {
+                    sums.forgotten.push(key.clone());
+                }
+                let part = Part { key, bytes: &bytes, known };
+                self.part(asked, letters, part, &sender, &mut sums).await
+            };
+            match part.await {
+                Ok(Came::Sent) => {}
+                Ok(Came::Known) => sums.known_parts.push(key.clone()),
+                Ok(Came::Left) => sums.left_parts.push(key.clone()),
                 Err(error) => sums.failed(error),
             }
         }
@@ -71,7 +74,8 @@ impl Run<'_> {
             return Err(error);
         }
         let answer = json!({"queue": letters.queue.name, "sent": sums.sent, "not_sent": sums.unsent, "why": sums.errors,
-            "passed_over": sums.passed, "restored_before": sums.known_parts, "not_begun": sums.left_parts});
+            "passed_over": sums.passed, "restored_before": sums.known_parts, "not_begun": sums.left_parts,
+            "forgotten": sums.forgotten});
         let reason = format!("{} letters of {} parts were sent", sums.sent, parts.len());
         Ok(Report::new("restored", letters.queue.name.clone(), reason)
             .record("restored", &answer)
@@ -118,7 +122,7 @@ impl Run<'_> {
         Ok(bytes)
     }
 
-    /// Sends a part from where it was left off. Whether that is all of it is the answer.
+    /// Sends of a part what was not sent yet: what is sent twice is at work twice.
     async fn part(
         &self,
         asked: &Restore,
@@ -126,77 +130,117 @@ impl Run<'_> {
         part: Part<'_>,
         sender: &Sender<'_>,
         sums: &mut Sums,
-    ) -> Result<bool> {
+    ) -> Result<Came> {
         let Part { key, bytes, mut known } = part;
         let memory = self.memory(&letters.queue.arn);
-        if known.value.done || asked.again {
-            known.value = Restored::default();
+        let kept = wanted(key, bytes, asked.group.as_deref(), sums)?;
+        if asked.again {
+            for kept in &kept {
+                known.value.take(kept.number);
+            }
+        }
+        let there = kept.len();
+        let left: Vec<Kept> = kept.into_iter().filter(|kept| !known.value.has(kept.number)).collect();
+        if left.is_empty() && there > 0 {
+            return Ok(Came::Known);
         }
         let operation = id::of(&["restore", key]);
-        let (mut batch, mut lines) = (Vec::new(), 0);
-        for text in BufReader::new(GzDecoder::new(bytes)).lines() {
-            let text =
-                text.map_err(|error| Error::Malformed(format!("{key} cannot be decompressed: {error}")))?;
-            lines += 1;
-            if lines <= known.value.lines {
-                continue;
+        for batch in left.chunks(BATCH) {
+            if self.invocation.left(crate::MARGIN).is_zero() {
+                return Ok(Came::Left);
             }
-            let line: Line<'_> = serde_json::from_str(&text)
-                .map_err(|error| Error::Malformed(format!("a line of {key} cannot be read: {error}")))?;
-            if asked.group.as_ref().is_some_and(|group| *group != line.group) {
-                sums.passed += 1;
-                continue;
+            for number in self.send(asked, letters, batch, &operation, sender, sums).await {
+                known.value.add(number);
             }
-            batch.push(line.letter()?);
-            if batch.len() == BATCH {
-                self.send(asked.to, letters, &batch, &operation, sender, sums).await;
-                batch.clear();
-                // After, not before: a run that dies in between sends one batch twice, and leaves none out.
-                known.value.lines = lines;
-                memory.keep_restored(key, &mut known, self.now()).await?;
-                if self.invocation.left(crate::MARGIN).is_zero() {
-                    return Ok(false);
-                }
+            // After, not before: a run that dies in between sends one batch twice, and leaves none out.
+            memory.keep_restored(key, &mut known, self.now()).await?;
+            if sender.is_over() {
+                return Ok(Came::Left);
             }
         }
-        self.send(asked.to, letters, &batch, &operation, sender, sums).await;
-        known.value = Restored { lines, done: true };
-        memory.keep_restored(key, &mut known, self.now()).await?;
-        Ok(true)
+        Ok(Came::Sent)
     }
 
+    /// Sends some letters. The lines of those that were taken are the answer.
     async fn send(
         &self,
-        to: To,
+        asked: &Restore,
         letters: &DeadLetters,
-        batch: &[Letter],
+        batch: &[Kept],
         operation: &str,
         sender: &Sender<'_>,
         sums: &mut Sums,
-    ) {
-        let marked: Vec<Letter> = batch.iter().map(|letter| for_queue(letter, to)).collect();
+    ) -> Vec<usize> {
+        let marked: Vec<Letter> = batch.iter().map(|kept| for_queue(&kept.letter, asked.to)).collect();
         let origins: Vec<Origin<'_>> = marked.iter().map(Origin::of).collect();
-        let mut sendings = Vec::new();
-        for (letter, origin) in marked.iter().zip(&origins) {
-            let way = match to {
+        let (mut sendings, mut sent_of) = (Vec::new(), Vec::new());
+        for ((letter, origin), kept) in marked.iter().zip(&origins).zip(batch) {
+            let way = match asked.to {
                 To::Dlq => Ok(Way::Queue { arn: &letters.queue.arn, group: None }),
                 To::Source => way(origin.flavour, &origin.of, &letters.sources),
             };
             match way {
-                Ok(way) => sendings.push(Sending {
-                    letter,
-                    payload: origin.payload,
-                    way,
-                    operation,
-                    marks: to == To::Source,
-                }),
+                Ok(way) => {
+                    let (payload, marks) = (origin.payload, asked.to == To::Source);
+                    sendings.push(Sending { letter, payload, way, operation, marks });
+                    sent_of.push(kept);
+                }
                 Err(why) => sums.not_sent(format!("{}: {why}", letter.id)),
             }
         }
         let sent = sender.send(&sendings).await;
         sums.sent += sent.taken.len();
-        sent.errors.iter().for_each(|error| sums.not_sent(error.chain()));
+        sent.errors.iter().for_each(|error| sums.why(error.chain()));
+        if !sender.is_over() {
+            sums.unsent += sendings.len() - sent.taken.len();
+        }
+        let taken = sent.taken.iter().filter_map(|place| Some((sendings.get(*place)?, sent_of.get(*place)?)));
+        taken
+            .map(|(sending, kept)| {
+                let (Way::Queue { arn: to, .. } | Way::Function { arn: to, .. }) = sending.way;
+                let (queue, letter, group) =
+                    (letters.queue.arn.as_str(), kept.letter.id.as_str(), kept.group.as_str());
+                let by = Some(asked.by.as_str());
+                report::audit(&Audit { did: "restored", queue, letter, group, operation, to, by });
+                kept.number
+            })
+            .collect()
     }
+}
+
+/// The letters of a part that are asked for.
+fn wanted(key: &str, bytes: &[u8], group: Option<&str>, sums: &mut Sums) -> Result<Vec<Kept>> {
+    let mut all = Vec::new();
+    for (place, text) in BufReader::new(GzDecoder::new(bytes)).lines().enumerate() {
+        let text =
+            text.map_err(|error| Error::Malformed(format!("{key} cannot be decompressed: {error}")))?;
+        let line: Line<'_> = serde_json::from_str(&text)
+            .map_err(|error| Error::Malformed(format!("a line of {key} cannot be read: {error}")))?;
+        if group.is_some_and(|group| group != line.group) {
+            sums.passed += 1;
+            continue;
+        }
+        all.push(Kept { number: place + 1, group: line.group.to_string(), letter: line.letter()? });
+    }
+    Ok(all)
+}
+
+/// A letter as the archive has it.
+struct Kept {
+    /// The number of its line, from 1.
+    number: usize,
+    group: String,
+    letter: Letter,
+}
+
+/// What came of a part.
+enum Came {
+    /// It was gone through.
+    Sent,
+    /// All of it was sent before.
+    Known,
+    /// There was no time for all of it.
+    Left,
 }
 
 /// A part, and how far it is.
@@ -219,6 +263,8 @@ struct Sums {
     /// How many were not sent, and why, the first few.
     unsent: usize,
     errors: Vec<String>,
+    /// The parts of which could not be read how far they were: they are begun anew.
+    forgotten: Vec<String>,
     known_parts: Vec<String>,
     left_parts: Vec<String>,
 }
@@ -231,6 +277,10 @@ impl Sums {
 
     fn not_sent(&mut self, why: String) {
         self.unsent += 1;
+        self.why(why);
+    }
+
+    fn why(&mut self, why: String) {
         if self.errors.len() < TOLD {
             self.errors.push(why);
         }
@@ -241,7 +291,7 @@ impl Sums {
 fn for_queue(letter: &Letter, to: To) -> Letter {
     let mut letter = letter.clone();
     if to == To::Dlq
-        && letter.attributes.len() < 9
+        && (letter.attributes.len() < MOST_ATTRIBUTES || letter.attributes.contains_key(SOURCE))
         && let Some(source) = &letter.source
         && let Ok(value) = aws_sdk_sqs::types::MessageAttributeValue::builder()
             .data_type("String")
@@ -251,4 +301,29 @@ fn for_queue(letter: &Letter, to: To) -> Letter {
         letter.attributes.insert(SOURCE.to_owned(), value);
     }
     letter
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::types::MessageAttributeValue;
+
+    use super::for_queue;
+    use crate::event::To;
+    use crate::letter::{Letter, SOURCE};
+
+    #[test]
+    fn a_letter_says_where_it_came_from_wherever_there_is_room_for_it() {
+        let text = || MessageAttributeValue::builder().data_type("String").string_value("x").build().unwrap();
+        for (count, had, has) in [(0, false, true), (9, false, true), (10, false, false), (9, true, true)] {
+            let mut letter = Letter { source: Some("arn".to_owned()), ..Letter::default() };
+            letter.attributes = (0..count).map(|number| (format!("a{number}"), text())).collect();
+            if had {
+                letter.attributes.insert(SOURCE.to_owned(), text());
+            }
+            let sent = for_queue(&letter, To::Dlq);
+            let source = sent.attributes.get(SOURCE).and_then(|value| value.string_value.as_deref());
+            assert_eq!((source == Some("arn"), sent.attributes.len() <= 10), (has, true), "{count} {had}");
+            assert_eq!(for_queue(&letter, To::Source), letter);
+        }
+    }
 }

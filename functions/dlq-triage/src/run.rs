@@ -19,9 +19,10 @@ use shared::tags::Mode;
 use shared::{Error, Report, Result, id};
 use tokio::time::Instant;
 
-use crate::act::{Acting, Done, act};
+use crate::act::{Acting, Done, Drain, act};
 use crate::archive::{Archiver, Place};
 use crate::decision::group::{Phase, Redrive, Step};
+use crate::decision::news::as_number;
 use crate::decision::reading::{Reading, reading};
 use crate::discover::attributes::Attributes;
 use crate::discover::{self, DeadLetters, Found, Source};
@@ -84,6 +85,9 @@ pub(crate) struct Outcome {
     pub(crate) look: Look,
     pub(crate) steps: BTreeMap<String, Step>,
     pub(crate) done: Done,
+    /// The groups of which could not be read what was remembered: they are begun anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) forgotten: Vec<String>,
     /// Where the archive has what it has now.
     pub(crate) run: Option<String>,
     pub(crate) per_hour: Option<f64>,
@@ -117,6 +121,7 @@ impl Outcome {
             look: Look::default(),
             steps: BTreeMap::new(),
             done: Done::default(),
+            forgotten: Vec::new(),
             run: None,
             per_hour: None,
             lost_at: None,
@@ -139,6 +144,11 @@ impl Run<'_> {
     /// Until when a search may take: half of what is left.
     pub(crate) fn search_until(&self) -> Instant {
         Instant::now() + self.invocation.left(MARGIN) / 2
+    }
+
+    /// Until when letters are sent.
+    pub(crate) fn sends_until(&self) -> std::time::Instant {
+        std::time::Instant::now() + self.invocation.left(MARGIN)
     }
 
     fn go_on(&self) -> bool {
@@ -357,11 +367,11 @@ impl Run<'_> {
         judge: &Judge,
         plan: Plan,
         prefix: &str,
-        emptying: Option<crate::hand::Emptied<'_>>,
-    ) -> Result<Done> {
+        drain: Option<Drain<'_>>,
+    ) -> Done {
         let Plan { redrives, all, archives, may_act } = plan;
         let per_second = self.policy.dlq.redrive.per_second;
-        let sender = Sender::new(&self.clients.sqs, &self.clients.lambda, per_second);
+        let sender = Sender::new(&self.clients.sqs, &self.clients.lambda, per_second, self.sends_until());
         for source in &letters.sources {
             if let Source::Queue { arn, url, .. } = source {
                 sender.knows(arn, url);
@@ -385,20 +395,20 @@ impl Run<'_> {
             policy: &policy,
             redrives,
             all,
-            drain: emptying.map(|emptying| emptying.drain),
+            drain,
             archives,
             may_act,
             sender: &sender,
             archiver: &keeper,
             now: self.now(),
         };
-        let mut done = act(&acting, &|| self.go_on()).await?;
-        let by = emptying.map(|emptying| emptying.by);
+        let mut done = act(&acting, &|| self.go_on()).await;
+        let by = drain.map(|drain| drain.by);
         if let Err(error) = keeper.close(&letters.queue.arn, by, self.now()).await {
             // The parts stand for themselves.
             done.errors.push(error.chain());
         }
-        Ok(done)
+        done
     }
 
     pub(crate) async fn publish(&self, notice: &Notice) -> Result<()> {
@@ -452,8 +462,4 @@ fn hidden(left: Duration) -> Duration {
 
 fn count(count: usize) -> f64 {
     as_number(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
-fn as_number(count: u64) -> f64 {
-    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }

@@ -152,6 +152,12 @@ impl About<'_> {
                 }
                 let (sent, returned) =
                     group.redrive.map_or((0, 0), |redrive| (redrive.sent, redrive.returned));
+                if returned == 0 {
+                    return format!(
+                        "{} were sent back, and the others could not be, again and again: they stay in {queue}.",
+                        letters(sent)
+                    );
+                }
                 format!(
                     "{} were sent back, and {returned} came back or died of the same since. No more are sent; the others \
                      stay in {queue}.",
@@ -223,6 +229,7 @@ impl About<'_> {
         severity: Severity,
         loss: Option<Loss>,
         look: &Look,
+        errors: &[String],
     ) -> Notice {
         let queue = &self.letters.queue.name;
         let title = match state {
@@ -247,6 +254,9 @@ impl About<'_> {
             ));
         } else {
             "What was about to be lost was sent back, archived, or is gone.".clone_into(&mut notice.summary);
+        }
+        for error in errors {
+            notice.fact("Failed", error);
         }
         notice
     }

@@ -36,6 +36,8 @@ fn whoever_sends_the_form_is_named_as_they_say() {
     }
     check_name("", "", false, Ok(SOMEBODY));
     check_name(FORM, &format!("name={}", "ü".repeat(80)), false, Ok(&"ü".repeat(80)));
+    // What joins the letters of a script belongs to a name.
+    check_name(FORM, "name=%D9%85%E2%80%8C%D9%85", false, Ok("م\u{200c}م"));
 }
 
 #[test]
@@ -74,6 +76,7 @@ fn what_comes_by_the_url_is_never_taken_for_a_request_by_hand() {
     let wanted = json!({"incident": "i", "by": " ann "});
     check(&json!({"acknowledge": wanted}), "i by ann");
     check(&json!({"incidents": {}}), "incidents");
+    check(&json!({"incidents": {"over": true}}), "incidents");
 
     let mut smuggled = event("POST", FORM, &json!({"acknowledge": wanted}).to_string(), false);
     check(&smuggled, "web POST");

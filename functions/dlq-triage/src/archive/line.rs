@@ -44,6 +44,9 @@ pub struct Line<'a> {
     /// Where the archive has what the body points to, if it only points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+    /// Why the archive does not have it, where it may not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<String>,
     /// How it came to be dead.
     pub flavour: Flavour,
     /// Its group.
@@ -89,6 +92,7 @@ impl<'a> Line<'a> {
             attributes: letter.attributes.iter().map(attribute).collect(),
             body: Cow::Borrowed(&letter.body),
             payload: None,
+            without: None,
             flavour,
             group: Cow::Borrowed(group),
             verdict,

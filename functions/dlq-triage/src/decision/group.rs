@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::policy::dlq::{self, Verdict};
 
-/// A canary that could not be sent is tried so often.
+/// What could not be sent is tried so often.
 const TRIES: u32 = 3;
 
 /// A function of five minutes that fails three times, and the pauses between.
@@ -38,7 +38,7 @@ pub struct Redrive {
     pub sent: u64,
     /// How many of them returned.
     pub returned: u64,
-    /// How often a canary was to be sent.
+    /// How often something was to be sent, one time after the other, and nothing could be.
     pub tries: u32,
     /// Which redrive of the group it is, of those that began by themselves one after the other.
     #[serde(default)]
@@ -166,6 +166,8 @@ pub fn step(
                 Step::Canary { room: u64::from(policy.canary) }
             } else if let (Some(why), true) = (refused, seen.waiting > 0) {
                 Step::Leave(Still::MayNotAct(why.to_owned()))
+            } else if seen.waiting == 0 && !seen.whole {
+                Step::Leave(Still::TooMany)
             } else if seen.waiting > 0 {
                 // It cannot be sent, again and again: somebody has to look at it.
                 Step::Abort
@@ -181,6 +183,8 @@ pub fn step(
             Step::Abort
         }
         Phase::Canary { .. } | Phase::Ramp { .. } if seen.waiting == 0 && seen.whole => Step::Finish,
+        // More cannot be sent, again and again: somebody has to look at it.
+        Phase::Ramp { .. } if TRIES <= redrive.tries => Step::Abort,
         Phase::Canary { .. } | Phase::Ramp { .. } => match refused {
             Some(why) => Step::Leave(Still::MayNotAct(why.to_owned())),
             None if !seen.whole && redrive.by.is_none() => Step::Leave(Still::TooMany),

@@ -107,8 +107,12 @@ pub fn of_loss(told: Option<Severity>, loss: Option<Loss>) -> Option<(State, Sev
 pub fn per_hour(before: Option<(u64, Timestamp)>, depth: u64, now: Timestamp) -> Option<f64> {
     let (known, at) = before?;
     let seconds = now.duration_since(at).as_secs_f64();
-    let as_number = |count: u64| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     (seconds >= 1.0).then(|| (as_number(depth) - as_number(known)) * 3600.0 / seconds)
+}
+
+/// A count as metrics have it.
+pub(crate) fn as_number(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
 #[cfg(test)]

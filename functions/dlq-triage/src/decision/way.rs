@@ -93,20 +93,7 @@ pub fn way<'a>(flavour: Flavour, of: &'a str, sources: &'a [Source]) -> Result<W
                 )),
             }
         }
-        Flavour::Target => {
-            let target =
-                sources.iter().find(|source| matches!(source, Source::Target { arn, .. } if arn == of));
-            let Some(Source::Target { transforms, group, .. }) = target else {
-                return Err("no rule that still exists has this target and this dead-letter queue".to_owned());
-            };
-            if *transforms {
-                return Err(
-                    "its rule changes the event before the target gets it: put the event again by hand"
-                        .to_owned(),
-                );
-            }
-            to_target(of, group.as_deref())
-        }
+        Flavour::Target => of_target(of, sources),
         Flavour::Notice => only(
             sources.iter().filter_map(|source| match source {
                 Source::Queue { arn, .. } => Some(Way::Queue { arn, group: None }),
@@ -144,6 +131,28 @@ pub fn way<'a>(flavour: Flavour, of: &'a str, sources: &'a [Source]) -> Result<W
 fn is_failure_of(source: &Source, function: &str) -> bool {
     let Source::Function { arn, by: By::OnFailure } = source else { return false };
     !function.is_empty() && unversioned(arn) == unversioned(function)
+}
+
+/// The way to a target of EventBridge.
+fn of_target<'a>(of: &'a str, sources: &'a [Source]) -> Result<Way<'a>, String> {
+    let targets = sources.iter().filter_map(|source| match source {
+        Source::Target { arn, transforms, group, .. } if arn == of => Some((*transforms, group)),
+        Source::Queue { .. }
+        | Source::Function { .. }
+        | Source::Mapping { .. }
+        | Source::Subscription { .. }
+        | Source::Target { .. } => None,
+    });
+    let Some((_, group)) = targets.clone().next() else {
+        return Err("no rule that still exists has this target and this dead-letter queue".to_owned());
+    };
+    // Of several rules with this target, a letter may be any one's, whatever it says of itself.
+    if targets.clone().any(|(transforms, _)| transforms) {
+        return Err(
+            "its rule changes the event before the target gets it: put the event again by hand".to_owned()
+        );
+    }
+    to_target(of, group.as_deref())
 }
 
 fn to_target<'a>(arn: &'a str, group: Option<&'a str>) -> Result<Way<'a>, String> {
@@ -187,7 +196,6 @@ mod tests {
             max_receives: 3,
             visibility: Duration::from_secs(30),
             fifo: false,
-            largest: 262_144,
         }
     }
 
@@ -279,6 +287,11 @@ mod tests {
         check(Flavour::Target, QUEUE, &[target(QUEUE, false)], to_queue(Some("g")));
         check(Flavour::Target, FUNCTION, &[target(FUNCTION, false)], to_function);
         check(Flavour::Target, FUNCTION, &[target(FUNCTION, true)], Err("changes the event"));
+        for rules in [[false, true], [true, false]] {
+            let both = rules.map(|transforms| target(FUNCTION, transforms));
+            check(Flavour::Target, FUNCTION, &both, Err("changes the event"));
+        }
+        check(Flavour::Target, FUNCTION, &[target(QUEUE, true), target(FUNCTION, false)], to_function);
         check(Flavour::Target, FUNCTION, &[target(QUEUE, false)], Err("no rule that still exists"));
         let states = "arn:aws:states:eu-central-1:1:stateMachine:x";
         check(Flavour::Target, states, &[target(states, false)], Err("a target of states"));

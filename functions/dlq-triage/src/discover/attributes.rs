@@ -11,11 +11,10 @@ use serde_json::Value;
 
 /// The attributes that are asked for. `FifoQueue` is not: only the name of a FIFO queue ends in `.fifo`, and a standard
 /// queue has no such attribute.
-pub(super) const NAMES: [QueueAttributeName; 8] = [
+pub(super) const NAMES: [QueueAttributeName; 7] = [
     QueueAttributeName::ApproximateNumberOfMessages,
     QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-    QueueAttributeName::MaximumMessageSize,
     QueueAttributeName::MessageRetentionPeriod,
     QueueAttributeName::QueueArn,
     QueueAttributeName::RedrivePolicy,
@@ -27,9 +26,6 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(96);
 
 /// A queue's visibility timeout where it says none: SQS's own default.
 const VISIBILITY: Duration = Duration::from_secs(30);
-
-/// The size of the largest message where a queue says none: what every queue takes, as it was the limit until 2025.
-const LARGEST: usize = 262_144;
 
 /// After so many receives a message is dead where the policy does not say: SQS's own default.
 const MAX_RECEIVES: u32 = 10;
@@ -51,8 +47,6 @@ pub struct Attributes {
     pub visibility: Duration,
     /// Whether it is a FIFO queue.
     pub fifo: bool,
-    /// So many bytes a message may have (`MaximumMessageSize`).
-    pub largest: usize,
     /// Where it sends its own dead letters.
     pub redrive: Option<Redrive>,
 }
@@ -82,9 +76,6 @@ impl Attributes {
             visibility: number(&QueueAttributeName::VisibilityTimeout)
                 .map_or(VISIBILITY, Duration::from_secs),
             fifo: text(&QueueAttributeName::QueueArn).is_some_and(|arn| arn.strip_suffix(".fifo").is_some()),
-            largest: number(&QueueAttributeName::MaximumMessageSize)
-                .and_then(|bytes| usize::try_from(bytes).ok())
-                .unwrap_or(LARGEST),
             redrive: text(&QueueAttributeName::RedrivePolicy).and_then(Redrive::of),
         }
     }

@@ -1,7 +1,5 @@
 //! Which dead-letter queues are an environment's. No calls, no clock.
 
-use std::collections::BTreeSet;
-
 use shared::tags::{ENVIRONMENT, Tags};
 
 /// Whether a dead-letter queue belongs to this environment. Its own tag decides; without one, the tags of the queues
@@ -16,15 +14,6 @@ pub fn belongs(queue: &Tags, sources: &[&Tags], environment: &str, chosen: bool)
         return chosen;
     }
     tagged.any(|tag| tag == environment)
-}
-
-/// The environment that tags give a dead-letter queue: its own, else the one that all its tagged sources share.
-pub fn environment<'a>(queue: &'a Tags, sources: &[&'a Tags]) -> Option<&'a str> {
-    if let Some(own) = tag(queue) {
-        return Some(own);
-    }
-    let all: BTreeSet<&str> = sources.iter().filter_map(|tags| tag(tags)).collect();
-    all.first().copied().filter(|_| all.len() == 1)
 }
 
 fn tag(tags: &Tags) -> Option<&str> {

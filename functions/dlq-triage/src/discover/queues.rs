@@ -119,7 +119,6 @@ pub(super) fn source(queue: &Queue) -> Option<Named> {
         max_receives: redrive.max_receives,
         visibility: queue.attributes.visibility,
         fifo: queue.attributes.fifo,
-        largest: queue.attributes.largest,
     };
     Some((redrive.target.clone(), source))
 }

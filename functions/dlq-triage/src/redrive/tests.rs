@@ -134,7 +134,8 @@ async fn what_is_refused_stays_and_what_is_taken_is_said() {
         .then_output(|| InvokeOutput::builder().status_code(202).build());
     let sqs = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sent]);
     let lambda = mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&accepted]);
-    let sender = Sender::new(&sqs, &lambda, 1000);
+    let sender =
+        Sender::new(&sqs, &lambda, 1000, std::time::Instant::now() + std::time::Duration::from_mins(1));
     sender.knows(QUEUE, "https://queue");
 
     let letters = [letter("m-1"), letter("m-2"), letter("m-3")];
@@ -144,4 +145,28 @@ async fn what_is_refused_stays_and_what_is_taken_is_said() {
     assert_eq!(came.taken, [0, 2]);
     assert_eq!(came.errors.len(), 1, "{:?}", came.errors);
     assert_eq!(came.errors[0].class(), shared::error::Class::Transient);
+}
+
+#[tokio::test]
+async fn what_there_is_no_time_for_is_not_sent_and_not_waited_for() {
+    let sent = mock!(aws_sdk_sqs::Client::send_message_batch)
+        .match_requests(|request| request.entries().len() == 1)
+        .then_output(|| {
+            let taken =
+                SendMessageBatchResultEntry::builder().id("0").message_id("m").md5_of_message_body("x");
+            let taken = taken.build().unwrap();
+            SendMessageBatchOutput::builder().successful(taken).set_failed(Some(Vec::new())).build().unwrap()
+        });
+    let sqs = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sent]);
+    let lambda = mock_client!(aws_sdk_lambda, []);
+    let now = std::time::Instant::now();
+    let sender = Sender::new(&sqs, &lambda, 1, now);
+    sender.knows(QUEUE, "https://queue");
+    let letters: Vec<Letter> = (0..10).map(|number| letter(&format!("m-{number}"))).collect();
+    let sendings: Vec<_> = letters.iter().map(sending).collect();
+    assert_eq!(sender.send(&sendings).await.taken, [0], "a second's worth");
+    assert!(sender.is_over());
+    let came = sender.send(&sendings).await;
+    assert_eq!((came.taken, came.errors.len()), (Vec::new(), 0));
+    assert!(now.elapsed().as_secs() < 2);
 }

@@ -8,7 +8,7 @@ use shared::policy::dlq::{Archived, Verdict};
 use shared::tags::Mode;
 use shared::{Error, Result, id};
 
-use super::standing::{entry, next_step, plan, settle};
+use super::standing::{Came, begin, entry, next_step, plan, settle};
 use super::{Outcome, Plan, Run, Wish};
 use crate::archive;
 use crate::classify::Rules;
@@ -20,7 +20,7 @@ use crate::decision::reading::Reading;
 use crate::discover::DeadLetters;
 use crate::judge::Judge;
 use crate::look::{OTHERS, Tally};
-use crate::memory::{Entry, Group, Last, Memory};
+use crate::memory::{Entry, Group, Groups, Last, Memory};
 use crate::tell::{About, OfGroup};
 
 /// A pass, and how far it is.
@@ -32,7 +32,7 @@ struct Pass<'a> {
     /// Why nothing may be done by itself, if so.
     refused: Option<String>,
     last: Entry<Last>,
-    groups: BTreeMap<String, Entry<Group>>,
+    groups: Groups,
     /// The key under which this pass archives.
     prefix: String,
     outcome: Outcome,
@@ -70,7 +70,7 @@ impl Run<'_> {
             memory,
             about: About { letters, environment: &self.config.environment, now },
             last: memory.last().await?,
-            groups: BTreeMap::new(),
+            groups: Groups::default(),
             prefix: self.prefix(letters),
             outcome: Outcome { refused: refused.clone(), ..Outcome::of(&letters.queue.name) },
             refused,
@@ -86,10 +86,12 @@ impl Run<'_> {
         }
 
         let judge = Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, now);
-        pass.groups = memory.groups().await?.into_iter().collect();
+        pass.groups = memory.groups().await?;
+        pass.outcome.forgotten = pass.groups.unread.keys().cloned().collect();
+        let known = &pass.groups.known;
         let before: BTreeMap<_, _> =
-            pass.groups.iter().map(|(id, entry)| (id.clone(), entry.value.clone())).collect();
-        pass.outcome.look = self.look(letters, &judge, &pass.groups).await?;
+            known.iter().map(|(id, entry)| (id.clone(), entry.value.clone())).collect();
+        pass.outcome.look = self.look(letters, &judge, known).await?;
         pass.tell_unreadable(None).await?;
         // Of more groups than are told apart, nobody would see which return.
         pass.outcome.look.whole &= !pass.outcome.look.groups.contains_key(OTHERS);
@@ -100,9 +102,9 @@ impl Run<'_> {
                 archives: pass.archives(),
                 // What somebody asked for goes on also where nothing is done by itself: the steps say so.
                 may_act: pass.refused.is_none() || pass.sends(),
-                ..plan(&pass.outcome.steps, &pass.groups)
+                ..plan(&pass.outcome.steps, &pass.groups.known)
             };
-            pass.outcome.done = self.act(letters, &judge, plan, &pass.prefix, None).await?;
+            pass.outcome.done = self.act(letters, &judge, plan, &pass.prefix, None).await;
             if !pass.outcome.done.archived.is_empty() {
                 pass.outcome.run = Some(pass.prefix.clone());
             }
@@ -126,7 +128,7 @@ impl Pass<'_> {
     /// What becomes of each group: of those that are there, and of those that were.
     async fn decide(&mut self, wish: Option<Wish<'_>>) -> Result<()> {
         let now = self.run.now();
-        let known = self.groups.keys();
+        let known = self.groups.known.keys();
         let ids: Vec<String> = self.outcome.look.groups.keys().chain(known).cloned().collect();
         for group in ids {
             if self.outcome.steps.contains_key(&group) {
@@ -151,8 +153,7 @@ impl Pass<'_> {
             let whole = self.outcome.look.whole;
             let step =
                 next_step(&group, &mut entry.value, tally, whole, policy, self.refused.as_deref(), now);
-            // What is about to be sent is written down first: a run that dies after it has sent is known to have.
-            if matches!(step, Step::Canary { .. }) {
+            if begin(&mut entry.value, &step, &self.run.policy, &self.letters.sources, now) {
                 self.memory.keep_group(&group, entry, now).await?;
             }
             self.outcome.steps.insert(group, step);
@@ -188,13 +189,15 @@ impl Pass<'_> {
         // Of so many groups, not the same are seen each time.
         let is_flooded = self.outcome.look.groups.contains_key(OTHERS);
         for (group, step) in &self.outcome.steps {
-            let Some(entry) = self.groups.get_mut(group) else { continue };
+            let Some(entry) = self.groups.known.get_mut(group) else { continue };
             let tally = self.outcome.look.groups.get(group);
             // What was sent and is in its queue all the same may not be sent again.
             let sends = matches!(step, Step::Canary { .. } | Step::Send { .. });
             let step = if stays && sends { &Step::Abort } else { step };
             let sent = self.outcome.done.redriven.get(group).copied().unwrap_or_default();
-            let next = settle(&mut entry.value, step, sent, &self.run.policy, &self.letters.sources, now);
+            let done = &self.outcome.done;
+            let came = Came { sent, whole: done.whole, failed: !done.errors.is_empty() };
+            let next = settle(&mut entry.value, step, came, &self.run.policy, &self.letters.sources, now);
             self.outcome.next = [self.outcome.next, next].into_iter().flatten().min();
             let archived = self.outcome.done.archived.get(group).copied().unwrap_or_default();
             let change = Change {
@@ -240,16 +243,19 @@ impl Pass<'_> {
     /// Tells that letters are about to be lost, or are not any more.
     async fn tell_loss(&mut self) -> Result<()> {
         let (policy, now) = (&self.run.policy.dlq, self.run.now());
-        // What was archived just now is lost no more; what is left is looked at in the next run.
-        let done = &self.outcome.done;
-        let lost_at = self.outcome.lost_at.filter(|_| done.archived.is_empty() || !done.errors.is_empty());
-        let loss = loss(lost_at, policy, self.refused.is_none(), now);
-        if loss.is_none() && !self.outcome.look.whole && self.outcome.done.archived.is_empty() {
+        let Outcome { look, done, .. } = &self.outcome;
+        // What was sent or archived just now is lost no more; what was not come to is as it was.
+        let oldest = if done.whole { done.oldest_left } else { look.oldest };
+        let lost_at = lost_at(oldest, self.letters.queue.attributes.retention);
+        // What should have been archived, and could not be, is as good as what may not be.
+        let keeps = self.refused.is_none() && done.errors.is_empty();
+        let loss = loss(lost_at, policy, keeps, now);
+        if loss.is_none() && !look.whole && !done.whole {
             // What was not looked at may still be about to be lost.
             return Ok(());
         }
         if let Some((state, severity)) = of_loss(self.last.value.loss_told, loss) {
-            let notice = self.about.of_loss(state, severity, loss, &self.outcome.look);
+            let notice = self.about.of_loss(state, severity, loss, look, &done.errors);
             self.publish(notice).await?;
             self.last.value.loss_told = (state == State::Firing).then_some(severity);
         }

@@ -133,6 +133,9 @@ impl Account {
                 // S3 takes it URL-encoded.
                 let source = unescaped(source);
                 let (bucket, key) = source.split_once('/').unwrap();
+                if bucket == "denied" {
+                    return Some(Answer::error(403, "AccessDenied", "Access Denied"));
+                }
                 let all = self.objects.objects();
                 let found = all
                     .into_iter()

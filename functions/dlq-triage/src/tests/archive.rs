@@ -218,6 +218,57 @@ async fn of_one_group_alone_the_others_stay() {
 }
 
 #[tokio::test]
+async fn a_drain_of_one_group_touches_no_letter_of_another() {
+    let world = World::of(orders()).await;
+    for archive in ["nothing", "all"] {
+        world.account.policy(&RULE.replace("dlq: {", &format!("dlq: {{archive: {{what: {archive}}}, ")));
+        for number in 0..3 {
+            paid(&world, number);
+            dead(&world, Letter::new(format!(r#"{{"type": "broken", "id": {number}}}"#)));
+        }
+        let groups = world.ask(&json!({"groups": {"queue": "orders-dlq"}})).await;
+        let groups = groups["groups"].as_object().unwrap();
+        let of = |line: &str| groups.iter().find(|(_, group)| group["line"] == line).unwrap().0.clone();
+        let ask = |how: &str, group: &str| json!({how: {"queue": "orders-dlq", "group": group, "count": 3, "by": "ann"}});
+        let sent = world.held("orders").len();
+        world.ask(&ask("drain", &of("type=broken"))).await;
+        assert_eq!((world.held("orders").len(), world.held("orders-dlq").len()), (sent, 3), "{archive}");
+        assert!(world.kept_bodies().iter().all(|body| body.contains("broken")), "{archive}");
+        world.ask(&ask("drain", &of("type=order.paid"))).await;
+        assert_eq!((world.held("orders").len(), world.held("orders-dlq")), (sent + 3, vec![]), "{archive}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_waits_as_long_as_it_can_and_people_hear_of_it() {
+    let world = World::of(orders()).await;
+    let pointer = json!(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "denied", "s3Key": "k"}]);
+    let (denied, other) = (pointer.to_string(), "other");
+    old(&world, 95, &denied);
+    old(&world, 95, other);
+    let _ = world.sweep().await;
+    assert_eq!(
+        (world.bodies("orders-dlq"), world.kept_bodies()),
+        (vec![denied.clone()], vec![other.to_owned()])
+    );
+    let told = world.notices();
+    let loss = told.iter().find(|notice| notice.incident.ends_with(":loss")).unwrap();
+    assert_eq!((loss.state, loss.severity), (State::Firing, Severity::Sev3));
+    assert!(fact(loss, "Failed").contains("s3:GetObject is denied"), "{loss:?}");
+
+    world.advance(2_100);
+    let _ = world.sweep().await;
+    assert_eq!(world.held("orders-dlq"), []);
+    let kept = world.kept();
+    let line = kept.iter().find(|line| line.body == denied).unwrap();
+    assert!(line.payload.is_none() && line.without.as_ref().unwrap().contains("is denied"), "{line:?}");
+    let told = world.notices();
+    let loss = told.iter().find(|notice| notice.incident.ends_with(":loss")).unwrap();
+    assert_eq!(loss.state, State::Resolved);
+    assert!(fact(loss, "Failed").contains("is kept without what it points to"), "{loss:?}");
+}
+
+#[tokio::test]
 async fn a_run_that_has_no_time_to_look_says_nothing_is_over() {
     let mut world = World::of(orders()).await;
     world.config.mode = Mode::Observe;

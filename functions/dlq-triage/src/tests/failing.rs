@@ -97,6 +97,22 @@ async fn what_fails_once_and_is_tried_again_makes_no_difference() {
 }
 
 #[tokio::test]
+async fn whichever_receive_fails_the_report_says_what_was_done() {
+    let mut cut_short = 0;
+    for nth in 1..60 {
+        let world = filled(World::with(orders(), RetryConfig::disabled()).await);
+        let said = Box::pin(run(&world, "sqs:ReceiveMessage", When::Nth(nth), Fault::Deny)).await;
+        let (sent, kept) = (world.held("orders").len(), world.kept().len());
+        let done = format!("{sent} sent back, {kept} archived");
+        assert!(said.contains(&done) || sent + kept == 0, "{nth}: {done}, but {said}");
+        check(&world, &[], &format!("{nth}: {said}"));
+        assert_eq!(places(&world, &[]).into_values().max(), Some(1), "{nth}: what is in hand is dealt with");
+        cut_short += usize::from(said.contains(&done) && said.contains("sqs:ReceiveMessage"));
+    }
+    assert!(cut_short > 0, "it fails at times when something was done");
+}
+
+#[tokio::test]
 async fn entries_of_a_batch_fail_each_for_itself() {
     for (action, sent, archived, left) in [
         ("sqs:SendMessageBatch", 1, BROKEN, PAID - 1),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::notice::State;
 
 use super::again::{RULE, dead, paid};
-use super::world::{World, fact, nothing, orders, redrive, titles};
+use super::world::{World, fact, nothing, orders, outcome, redrive, titles};
 
 async fn world() -> World {
     let world = World::of(orders()).await;
@@ -187,4 +187,20 @@ async fn a_queue_that_is_at_work_is_left_alone_whatever_is_asked() {
         assert_eq!(world.refused(&asked).await, "the queue not-there does not exist", "{asked}");
     }
     assert_eq!((world.held("work")[0].receives, world.held("work").len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_memory_that_cannot_be_read_keeps_nobody_from_looking_after_the_queue() {
+    let world = world().await;
+    let _ = world.sweep().await;
+    world.consume("orders").await;
+    world.notices();
+    world.forget("orders-dlq", "").await;
+    let status = world.ask(&json!({"status": {"queue": "orders-dlq"}})).await;
+    assert_eq!(status["queues"][0]["forgotten"].as_array().unwrap().len(), 2, "{status}");
+    let reports = world.sweep().await;
+    assert_eq!((reports[0].outcome(), world.held("orders").len()), ("triaged", 3), "{reports:?}");
+    assert_eq!(outcome(&reports[0])["forgotten"].as_array().unwrap().len(), 2, "{reports:?}");
+    let reports = world.sweep().await;
+    assert_eq!(outcome(&reports[0]).get("forgotten"), None, "{reports:?}");
 }

@@ -1,5 +1,7 @@
 //! Letters of the archive on their way back.
 
+use std::sync::Mutex;
+
 use local::recorded::{Letter, Queues};
 use serde_json::{Value, json};
 
@@ -75,6 +77,78 @@ async fn one_group_and_one_part_can_be_restored_alone() {
     let answer = world.ask(&asked).await;
     assert_eq!((&answer["sent"], &answer["passed_over"]), (&json!(1), &json!(4)), "{run}");
     assert_eq!(world.bodies("orders-dlq"), ["broken"]);
+}
+
+#[tokio::test]
+async fn each_letter_is_restored_once_whatever_groups_are_asked_for_before() {
+    let (world, run) = archived().await;
+    let group = |broken: bool| {
+        let line = world.kept().into_iter().find(|line| (line.body == "broken") == broken).unwrap();
+        line.group.into_owned()
+    };
+    let of = |group: String| {
+        let mut asked = restore(&run, "dlq");
+        asked["restore"]["group"] = json!(group);
+        asked
+    };
+    for (asked, sent, known) in [
+        (of(group(true)), 1, 0),
+        (of(group(false)), 4, 0),
+        (of(group(true)), 0, 1),
+        (restore(&run, "dlq"), 0, 1),
+    ] {
+        let answer = world.ask(&asked).await;
+        let found = (&answer["sent"], answer["restored_before"].as_array().unwrap().len());
+        assert_eq!(found, (&json!(sent), known), "{asked}: {answer}");
+    }
+    assert_eq!(world.held("orders-dlq").len(), 5);
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_not_restored_and_is_sent_the_next_time() {
+    let (world, run) = archived().await;
+    world.queues.fail_entries("sqs:SendMessageBatch", "InternalError", 2);
+    let answer = world.ask(&restore(&run, "dlq")).await;
+    assert_eq!((&answer["sent"], &answer["not_sent"]), (&json!(3), &json!(2)), "{answer}");
+    let answer = world.ask(&restore(&run, "dlq")).await;
+    assert_eq!((&answer["sent"], &answer["not_sent"]), (&json!(2), &json!(0)), "{answer}");
+    let mut bodies = world.bodies("orders-dlq");
+    bodies.dedup();
+    assert_eq!(bodies.len(), 5);
+}
+
+#[tokio::test]
+async fn how_far_a_part_is_that_cannot_be_read_is_begun_anew_and_said() {
+    let (world, run) = archived().await;
+    world.ask(&restore(&run, "dlq")).await;
+    world.forget("orders-dlq", "restored#").await;
+    let answer = world.ask(&restore(&run, "dlq")).await;
+    assert_eq!((&answer["sent"], answer["forgotten"].as_array().unwrap().len()), (&json!(5), 1), "{answer}");
+    assert_eq!(world.ask(&restore(&run, "dlq")).await["sent"], 0);
+}
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn who_asked_for_what_stands_in_the_log() {
+    shared::report::divert(|line| LINES.lock().unwrap().push(line.to_owned()));
+    let (world, run) = archived().await;
+    let mut asked = restore(&run, "source");
+    asked["restore"]["by"] = json!("the auditor");
+    world.ask(&asked).await;
+    let by = r#""by":"the auditor"}}"#;
+    let lines: Vec<String> =
+        LINES.lock().unwrap().iter().filter(|line| line.ends_with(by)).cloned().collect();
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let audit = &line["audit"];
+        assert_eq!(
+            (&audit["did"], audit["to"].as_str()),
+            (&json!("restored"), Some(world.queues.arn("orders").as_str()))
+        );
+        assert!(["letter", "group", "operation"].iter().all(|name| audit[name].is_string()), "{audit}");
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use local::proxy::{Answer, Proxy};
 use local::recorded::{Gone, Held, Letter, Objects, Queues, Table, uncovered};
 use serde_json::{Value, json};
 use shared::lambda::Invocation;
-use shared::ledger::Ledger;
+use shared::ledger::{Ledger, s};
 use shared::notice::{Notice, State};
 use shared::report::{Run, line};
 use shared::tags::{ENVIRONMENT, Mode};
@@ -267,6 +267,18 @@ impl World {
     pub(super) async fn delete(&self, queue: &str, message: &Message) {
         let delete = self.clients.sqs.delete_message().queue_url(self.url(queue));
         delete.receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
+    }
+
+    /// Makes what is remembered of a queue under such keys unreadable.
+    pub(super) async fn forget(&self, queue: &str, keys: &str) {
+        let ledger = &self.clients.ledger;
+        let items = ledger.list(&format!("letters#{}", self.queues.arn(queue)), keys, 100).await.unwrap();
+        assert!(!items.is_empty());
+        for item in items {
+            let mut other = item.clone();
+            other.insert("document".to_owned(), s("{"));
+            ledger.swap(other, Some(&item)).await.unwrap().unwrap();
+        }
     }
 
     /// A consumer that takes whatever is there, and how many that is.

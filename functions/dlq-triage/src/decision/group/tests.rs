@@ -92,6 +92,21 @@ fn while_more_and_more_are_sent_a_tenth_that_returns_is_too_much() {
 }
 
 #[test]
+fn what_cannot_be_sent_again_and_again_waits_for_a_person() {
+    let ramp = |tries| Redrive { tries, ..redrive(Phase::Ramp { until: ago(0) }, 25) };
+    check(Some(&ramp(2)), SEEN, None, &Step::Send { room: 100 });
+    check(Some(&ramp(3)), SEEN, None, &Step::Abort);
+    check(Some(&ramp(3)), Seen { waiting: 0, ..SEEN }, None, &Step::Finish);
+}
+
+#[test]
+fn nothing_is_over_where_not_all_could_be_looked_at() {
+    let unsent = redrive(Phase::Canary { until: ago(1) }, 0);
+    let part = Seen { waiting: 0, whole: false, ..SEEN };
+    check(Some(&unsent), part, None, &Step::Leave(Still::TooMany));
+}
+
+#[test]
 fn what_was_aborted_is_left_alone_for_a_while_and_what_is_done_begins_anew() {
     let aborted = |minutes| redrive(Phase::Aborted { at: ago(minutes) }, 5);
     let until = ago(60) + SignedDuration::from_hours(24);

@@ -15,7 +15,6 @@ fn a_queue_is_what_it_says() {
         (QueueAttributeName::ApproximateNumberOfMessagesDelayed, "1"),
         (QueueAttributeName::MessageRetentionPeriod, "1209600"),
         (QueueAttributeName::VisibilityTimeout, "180"),
-        (QueueAttributeName::MaximumMessageSize, "1048576"),
         (QueueAttributeName::QueueArn, "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"),
         (QueueAttributeName::RedrivePolicy, &policy),
     ]));
@@ -26,14 +25,13 @@ fn a_queue_is_what_it_says() {
         retention: SignedDuration::from_hours(14 * 24),
         visibility: Duration::from_mins(3),
         fifo: true,
-        largest: 1_048_576,
         redrive: Some(Redrive { target: DEAD.to_owned(), max_receives: 5 }),
     };
     assert_eq!(attributes, expected);
     assert_eq!(
         serde_json::to_value(&attributes).unwrap(),
         serde_json::json!({"visible": 12, "in_flight": 3, "delayed": 1, "retention": "336h", "visibility": "3m",
-            "fifo": true, "largest": 1_048_576, "redrive": {"target": DEAD, "max_receives": 5}})
+            "fifo": true, "redrive": {"target": DEAD, "max_receives": 5}})
     );
 }
 
@@ -46,7 +44,6 @@ fn what_a_queue_does_not_say_is_as_sqs_has_it() {
         retention: SignedDuration::from_hours(96),
         visibility: Duration::from_secs(30),
         fifo: false,
-        largest: 262_144,
         redrive: None,
     };
     assert_eq!(Attributes::of(&HashMap::new()), nothing);

@@ -5,38 +5,36 @@ fn tags(value: Option<&str>) -> Tags {
     tag.into_iter().chain([("team".to_owned(), "orders".to_owned())]).collect()
 }
 
-/// The tag of the queue, the tags of its sources, whether it belongs to prod: found by a star, and chosen by its name;
-/// and the environment it is said to have.
-type Case = (Option<&'static str>, &'static [Option<&'static str>], (bool, bool), Option<&'static str>);
+/// The tag of the queue, the tags of its sources, whether it belongs to prod: found by a star, and chosen by its name.
+type Case = (Option<&'static str>, &'static [Option<&'static str>], (bool, bool));
 
 #[test]
 fn the_tag_of_the_queue_wins_then_those_of_its_sources_then_the_operator() {
     const PROD: Option<&str> = Some("prod");
     const TEST: Option<&str> = Some("test");
     let cases: [Case; 15] = [
-        (PROD, &[], (true, true), PROD),
-        (Some(" prod "), &[], (true, true), PROD),
-        (PROD, &[TEST, TEST], (true, true), PROD),
-        (TEST, &[], (false, false), TEST),
-        (TEST, &[PROD, PROD], (false, false), TEST),
-        (Some("Prod"), &[], (false, false), Some("Prod")),
-        (Some(""), &[PROD], (false, false), Some("")),
-        (None, &[PROD], (true, true), PROD),
-        (None, &[None, PROD, None], (true, true), PROD),
-        (None, &[PROD, PROD], (true, true), PROD),
-        (None, &[TEST, PROD], (true, true), None),
-        (None, &[TEST], (false, false), TEST),
-        (None, &[TEST, None], (false, false), TEST),
-        (None, &[None, None], (false, true), None),
-        (None, &[], (false, true), None),
+        (PROD, &[], (true, true)),
+        (Some(" prod "), &[], (true, true)),
+        (PROD, &[TEST, TEST], (true, true)),
+        (TEST, &[], (false, false)),
+        (TEST, &[PROD, PROD], (false, false)),
+        (Some("Prod"), &[], (false, false)),
+        (Some(""), &[PROD], (false, false)),
+        (None, &[PROD], (true, true)),
+        (None, &[None, PROD, None], (true, true)),
+        (None, &[PROD, PROD], (true, true)),
+        (None, &[TEST, PROD], (true, true)),
+        (None, &[TEST], (false, false)),
+        (None, &[TEST, None], (false, false)),
+        (None, &[None, None], (false, true)),
+        (None, &[], (false, true)),
     ];
-    for case @ (queue, sources, expected, named) in cases {
+    for case @ (queue, sources, expected) in cases {
         let queue = tags(queue);
         let sources: Vec<Tags> = sources.iter().map(|value| tags(*value)).collect();
         let sources: Vec<&Tags> = sources.iter().collect();
         let of = |chosen| belongs(&queue, &sources, "prod", chosen);
         assert_eq!((of(false), of(true)), expected, "{case:?}");
-        assert_eq!(environment(&queue, &sources), named, "{case:?}");
     }
 }
 
