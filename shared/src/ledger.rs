@@ -17,6 +17,7 @@
 //! | `incident#<key>` | `state` | [`incident`]: what people were last told |
 //! | `activity#<environment>` | `<incident>` | [`activity`]: what goes on, and who has it in hand |
 //! | `health#<environment>` | `component#<kind>:<name>`, `sweeps` | what `health-check` saw last (its `memory`) |
+//! | `operations` | `<time>#<id>` | [`audit`]: the target of an operation that began then |
 //! | `silences#<environment>` | `<id>` | [`silence`]: what people are not told for a while |
 //!
 //! `expires_at` (seconds since the epoch) is the table's TTL attribute. DynamoDB deletes late, so whatever must end
@@ -24,6 +25,7 @@
 //! milliseconds since the epoch, because conditions compare numbers.
 
 pub mod activity;
+pub mod audit;
 mod batch;
 pub mod definition;
 mod entry;

@@ -9,6 +9,7 @@ pub mod page;
 pub mod request;
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,14 +21,19 @@ use shared::error::Call;
 use shared::lambda::Invocation;
 use shared::ledger::Ledger;
 use shared::ledger::activity::Activity;
+use shared::notice::State;
 use shared::{Report, Result};
 use tokio::sync::OnceCell;
 
 use crate::decision::{Step, Verdict, decide};
-use crate::request::{ByHand, Method, Nothing, Request, Wanted, Web};
+use crate::request::{ByHand, Listing, Method, Request, Wanted, Web};
 
 /// How long the key is kept in memory: a new one takes effect within that time.
 const KEY_KEPT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is over is told of for so long, and so much of it at most.
+const LATELY: SignedDuration = SignedDuration::from_hours(24);
+const MOST_OVER: usize = 50;
 
 /// The longest that is shown of a text that somebody else wrote, in characters.
 const LONGEST: usize = 300;
@@ -99,7 +105,7 @@ impl Acknowledge {
                     .record("by_hand", &json!({"by": by}))
                     .answering(answer))
             }
-            Request::ByHand(ByHand::Incidents(Nothing {})) => self.list().await,
+            Request::ByHand(ByHand::Incidents(listing)) => self.list(listing, invocation.now).await,
         }
     }
 
@@ -142,9 +148,15 @@ impl Acknowledge {
         Ok(verdict)
     }
 
-    /// All that goes on, the worst and then the oldest first.
-    async fn list(&self) -> Result<Report> {
-        let mut firing = self.clients().await.ledger.firing(&self.config.environment).await?;
+    /// All that goes on, the worst and then the oldest first; where it is asked for, also what was over lately, the newest
+    /// first.
+    async fn list(&self, listing: Listing, now: Timestamp) -> Result<Report> {
+        let all = self.clients().await.ledger.activities(&self.config.environment).await?;
+        let (mut firing, mut over): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|activity| activity.state == State::Firing);
+        over.retain(|activity| listing.over && now.duration_since(activity.since) < LATELY);
+        over.sort_by_key(|activity| Reverse(activity.since));
+        over.truncate(MOST_OVER);
         firing.sort_by_key(|activity| (activity.severity, activity.started));
         let reason = match firing.len() {
             0 => "nothing goes on".to_owned(),
@@ -152,7 +164,10 @@ impl Acknowledge {
             several => format!("{several} incidents go on"),
         };
         let incidents: Vec<_> = firing.iter().map(told).collect();
-        let answer = json!({"outcome": "listed", "reason": reason, "incidents": incidents});
+        let mut answer = json!({"outcome": "listed", "reason": reason, "incidents": incidents});
+        if let (true, Some(fields)) = (listing.over, answer.as_object_mut()) {
+            fields.insert("over".to_owned(), over.iter().map(told).collect());
+        }
         Ok(Report::new("listed", "incidents", reason).answering(answer))
     }
 

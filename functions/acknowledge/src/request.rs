@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::text::is_hidden;
 use shared::{Error, Result};
 
 /// Whoever does not say who they are.
@@ -75,20 +76,24 @@ impl Method {
     }
 }
 
-/// A request by hand: `{"acknowledge": {"incident": "…", "by": "ann"}}`, or `{"incidents": {}}`.
+/// A request by hand: `{"acknowledge": {"incident": "…", "by": "ann"}}`, `{"incidents": {}}`, or `{"incidents": {"over":
+/// true}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ByHand {
     /// Write down who has an incident in hand.
     Acknowledge(Wanted),
     /// What goes on now?
-    Incidents(Nothing),
+    Incidents(Listing),
 }
 
-/// Nothing more is to be said.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
+/// Which incidents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listing {
+    /// Also those that were over within the last day.
+    pub over: bool,
+}
 
 /// Who has what in hand.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -172,10 +177,9 @@ fn named(name: &str) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-/// Control characters, line ends of Unicode, and what turns the direction of the text that follows.
+/// Also line ends of Unicode.
 fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn by_hand(event: &Value) -> Result<ByHand> {
@@ -193,7 +197,7 @@ fn by_hand(event: &Value) -> Result<ByHand> {
             let by = named(&by).map_err(|why| Error::Event(format!("acknowledge.by: {why}")))?;
             Ok(ByHand::Acknowledge(Wanted { incident, by }))
         }
-        ByHand::Incidents(Nothing {}) => Ok(request),
+        ByHand::Incidents(_) => Ok(request),
     }
 }
 

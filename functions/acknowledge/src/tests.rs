@@ -257,6 +257,12 @@ async fn by_hand_needs_no_link_and_is_answered_in_json() {
     );
     let over = Stage::with(Some(over())).await.handle("by-hand-incidents").await.unwrap();
     assert_eq!(over.answer()["incidents"], json!([]));
+    assert_eq!(over.answer()["over"], Value::Null, "it is told where it is asked for");
+    let over = Stage::with(Some(self::over())).await.handle("by-hand-incidents-over").await.unwrap();
+    assert_eq!(
+        (&over.answer()["incidents"], &over.answer()["over"][0]["state"]),
+        (&json!([]), &json!("resolved"))
+    );
 }
 
 #[tokio::test]

@@ -1,22 +1,23 @@
 //! What is asked by hand, or by the schedule: `{"explain": {…a notice…}}` says which channels would get it and why,
-//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, and `{"heartbeat": {}}` tries whether
-//! people could be told now.
+//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, `{"audit": {…}}` says what was done, and
+//! `{"heartbeat": {}}` tries whether people could be told now.
 
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::ledger::audit::Question;
 use shared::notice::{Notice, Severity, State, Subject};
 use shared::policy::notify::Silence;
 use shared::policy::{Loaded, Policy};
 use shared::timer::Reminder;
 use shared::{Error, Report, Result, id};
 
-use crate::Rules;
 use crate::decision::explain::explain;
 use crate::group;
 use crate::run::Run;
+use crate::{Clients, Fanout, Rules};
 
 /// A group that is due for longer than this has lost its reminder.
 const OVERDUE: SignedDuration = SignedDuration::from_mins(5);
@@ -31,8 +32,20 @@ pub enum Request {
     Silence(Silence),
     /// Which silences are there?
     Silences(Nothing),
+    /// What was done, and why?
+    Audit(Past),
     /// Could people be told now?
     Heartbeat(Nothing),
+}
+
+/// Of which time, and of what.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Past {
+    /// Since when.
+    since: Timestamp,
+    /// Of this target only.
+    target: Option<String>,
 }
 
 /// Nothing more is to be said.
@@ -79,7 +92,7 @@ impl Default for Sketch {
 /// # Errors
 /// [`Error::Event`] for one that cannot be understood, with the field.
 pub fn read(event: &Value) -> Result<Option<Request>> {
-    let known = ["explain", "silence", "silences", "heartbeat"];
+    let known = ["explain", "silence", "silences", "audit", "heartbeat"];
     if !event
         .as_object()
         .is_some_and(|fields| fields.len() == 1 && known.iter().any(|name| fields.contains_key(*name)))
@@ -101,6 +114,7 @@ impl Run<'_> {
             },
             Request::Silence(silence) => self.silenced(silence).await,
             Request::Silences(Nothing {}) => Ok(self.listed()),
+            Request::Audit(past) => self.fanout.audit(&past, self.clients).await,
             Request::Heartbeat(Nothing {}) => self.beat().await,
         }
     }
@@ -201,4 +215,35 @@ impl Run<'_> {
         let named = self.notify().named();
         named.into_iter().filter(|name| self.channel(name).is_none()).map(ToOwned::to_owned).collect()
     }
+}
+
+impl Fanout {
+    /// What was done, of all that the ledger remembers. It needs neither channels nor keys.
+    pub(crate) async fn audit(&self, past: &Past, clients: &Clients) -> Result<Report> {
+        let target = past.target.as_deref().map(str::parse).transpose().map_err(Error::Event)?;
+        let environment = &self.config.environment;
+        let question = Question {
+            environment,
+            since: past.since,
+            target,
+            queues: &queues(&self.config.acknowledge_key),
+        };
+        let audit = clients.ledger.audit(&question).await?;
+        let reason = match audit.deeds.len() {
+            0 => format!("nothing was done since {:.0}", past.since),
+            1 => format!("one thing was done since {:.0}", past.since),
+            several => format!("{several} things were done since {:.0}", past.since),
+        };
+        let answer =
+            json!({"outcome": "listed", "reason": reason, "deeds": audit.deeds, "missing": audit.missing});
+        Ok(Report::new("listed", "audit", reason).answering(answer))
+    }
+}
+
+/// What the ARN of a queue of this account and Region begins with, by that of a secret here.
+fn queues(secret: &str) -> String {
+    let mut parts = secret.split(':').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let (partition, _, region, account) = (next(), next(), next(), next());
+    format!("arn:{partition}:sqs:{region}:{account}:")
 }

@@ -170,8 +170,10 @@ impl Fanout {
     /// [`shared::Error::Event`] for an event that is neither; whatever keeps the channels from being known; and what failed,
     /// where nothing at all could be done for any message.
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
-        if let Some(request) = by_hand::read(event)? {
-            return self.run(invocation).await?.answer(request).await;
+        match by_hand::read(event)? {
+            Some(by_hand::Request::Audit(past)) => return self.audit(&past, self.clients().await?).await,
+            Some(request) => return self.run(invocation).await?.answer(request).await,
+            None => {}
         }
         let records = queue::read(event)?;
         if records.is_empty() {

@@ -119,8 +119,17 @@ impl Ledger {
     /// # Errors
     /// What `dynamodb:Query` answers.
     pub async fn firing(&self, environment: &str) -> Result<Vec<Activity>> {
+        let all = self.activities(environment).await?;
+        Ok(all.into_iter().filter(|activity| activity.state == State::Firing).collect())
+    }
+
+    /// All incidents of an environment that are remembered.
+    ///
+    /// # Errors
+    /// What `dynamodb:Query` answers.
+    pub async fn activities(&self, environment: &str) -> Result<Vec<Activity>> {
         let found = self.list(&partition(environment), "", MOST).await?;
-        Ok(found.iter().filter_map(read).filter(|activity| activity.state == State::Firing).collect())
+        Ok(found.iter().filter_map(read).collect())
     }
 
     /// Writes down that somebody has the incident in hand. The first who says so counts.
@@ -156,7 +165,7 @@ impl Ledger {
     }
 }
 
-fn partition(environment: &str) -> String {
+pub(super) fn partition(environment: &str) -> String {
     format!("activity#{environment}")
 }
 
@@ -199,7 +208,7 @@ fn item(environment: &str, activity: &Activity, now: Timestamp) -> Item {
     item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn read(item: &Item) -> Option<Activity> {
+pub(super) fn read(item: &Item) -> Option<Activity> {
     let labels = item.get("labels").and_then(|labels| labels.as_m().ok());
     let label = |(name, value): (&String, &AttributeValue)| Some((name.clone(), value.as_s().ok()?.clone()));
     let changes = item.get("changes").and_then(|changes| changes.as_l().ok());

@@ -1,6 +1,7 @@
 //! `operation`: something begun and not yet over.
 //!
-//! Beginning one is a single transaction: the target's lease, the operation, and the revision that it blames.
+//! Beginning one is a single transaction: the target's lease, the operation, its entry for the [audit](super::audit), and
+//! the revision that it blames.
 //! Either all of it is written or none, so there is never an act without its record.
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -233,6 +234,7 @@ impl Ledger {
             let left = Revision { arn: operation.from.clone(), standing, since: operation.began };
             items.push(left.put(self, &pk));
         }
+        items.push(super::audit::put(self, target, operation, DAYS_KEPT));
         match self.transact("dynamodb:PutItem", items).await {
             Ok(()) => Ok(Begun::Yes),
             // Whoever writes at the same moment is taking it: look again.

@@ -68,7 +68,7 @@ impl Scaling {
         self.end.is_none() || self.made.is_none() || !self.told
     }
 
-    fn read(item: &Item) -> Option<Self> {
+    pub(super) fn read(item: &Item) -> Option<Self> {
         let count = |name| get_n(item, name).and_then(|count| u32::try_from(count).ok());
         let end = |word: String| serde_json::from_value(Value::String(word)).ok();
         Some(Self {
@@ -136,6 +136,9 @@ impl Ledger {
         scaling: Scaling,
         now: Timestamp,
     ) -> Result<bool> {
+        if kept.scaling.as_ref().is_none_or(|before| before.changed != scaling.changed) {
+            self.leave(target, scaling.changed, &scaling.id, DAYS_KEPT).await?;
+        }
         let written = self.swap(scaling.item(target, now), kept.entry.as_ref()).await?;
         let won = written.is_some();
         if won {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{Item, Ledger, expiry, get_s, s};
+use super::{Item, Ledger, expiry, get_s, ms, s};
 use crate::policy::notify::Silence;
 use crate::{Error, Result};
 
@@ -13,6 +13,9 @@ const MOST: usize = 500;
 
 /// How long a silence is remembered after it ended, for whoever asks.
 const DAYS_KEPT: i64 = 30;
+
+/// The attribute that says when it was made.
+pub(super) const MADE: &str = "made";
 
 impl Ledger {
     /// The silences of an environment that hold now or will.
@@ -36,6 +39,7 @@ impl Ledger {
             ("pk".to_owned(), s(partition(environment))),
             ("sk".to_owned(), s(&silence.id)),
             ("silence".to_owned(), s(text)),
+            (MADE.to_owned(), ms(now)),
             ("expires_at".to_owned(), expiry(silence.until.max(now), DAYS_KEPT)),
         ]);
         match self.swap(item, before.as_ref()).await? {
@@ -45,10 +49,10 @@ impl Ledger {
     }
 }
 
-fn partition(environment: &str) -> String {
+pub(super) fn partition(environment: &str) -> String {
     format!("silences#{environment}")
 }
 
-fn read(item: &Item) -> Option<Silence> {
+pub(super) fn read(item: &Item) -> Option<Silence> {
     serde_json::from_str(&get_s(item, "silence")?).ok()
 }

@@ -146,7 +146,8 @@ async fn everything_is_recorded_before_the_act_and_its_deployment_after_it() {
     let outcome = written.run(&[&update_service], &rollback(update()), None).await.unwrap();
 
     assert!(matches!(outcome, Outcome::Done));
-    let [lease, operation, blamed] = written.begun(0).try_into().unwrap();
+    let [lease, operation, blamed, of_audit] = written.begun(0).try_into().unwrap();
+    assert_eq!(get_s(&of_audit, "pk").as_deref(), Some("operations"));
     assert_eq!((get_s(&lease, "sk"), get_s(&lease, "owner")), (Some("lease".into()), Some("op-1".into())));
     let texts =
         ["id", "incident", "means", "from", "to", "before", "asked_by"].map(|name| get_s(&operation, name));

@@ -63,7 +63,7 @@ async fn a_confirmed_request_is_carried_out_and_people_hear_who_asked() {
         changes,
         [
             "incident firing",
-            "lease + operation + revision",
+            "lease + operation + revision + audit",
             "timer in 10s",
             "ecs:UpdateService web:6",
             "operation",
@@ -96,7 +96,10 @@ async fn undoing_a_rollback_that_is_still_watched_takes_its_lease_over_and_ends_
     assert_eq!(world.remembered("lease", "owner"), Some(second));
     assert_eq!(world.remembered(&format!("operation#{first}"), "end").as_deref(), Some("superseded"));
     let changes = world.changes();
-    assert!(changes.contains(&"lease taken over + operation".to_owned()), "nothing is blamed: {changes:?}");
+    assert!(
+        changes.contains(&"lease taken over + operation + audit".to_owned()),
+        "nothing is blamed: {changes:?}"
+    );
     assert!(changes.contains(&"ecs:UpdateService web:7".to_owned()), "{changes:?}");
 }
 

@@ -337,6 +337,7 @@ fn word(item: &Item) -> String {
     match (pk.split('#').next(), sk.split('#').next()) {
         (Some("once"), _) => format!("claim {}", text(item, "state")),
         (Some("incident"), _) => format!("incident {}", text(item, "state")),
+        (Some("operations"), _) => "audit".to_owned(),
         (_, Some("operation")) => {
             let end = text(item, "end");
             if end.is_empty() { "operation".to_owned() } else { format!("operation {end}") }

@@ -28,7 +28,7 @@ async fn an_alarm_soon_after_a_deployment_rolls_it_back_and_everything_is_writte
         [
             "claim in_progress",
             "incident firing",
-            "lease + operation + revision",
+            "lease + operation + revision + audit",
             "timer in 10s",
             "ecs:UpdateService web:6",
             "operation",
@@ -233,5 +233,9 @@ async fn a_lease_whose_time_is_over_is_taken_like_a_free_one_and_from_nobody() {
     let report = world.invoke(&alarm("ALARM", FIRED)).await.unwrap();
 
     assert_eq!(report.outcome(), "rolled_back");
-    assert!(world.changes().contains(&"lease + operation + revision".to_owned()), "{:?}", world.changes());
+    assert!(
+        world.changes().contains(&"lease + operation + revision + audit".to_owned()),
+        "{:?}",
+        world.changes()
+    );
 }

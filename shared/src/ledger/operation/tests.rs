@@ -71,12 +71,16 @@ fn table() -> (Ledger, Arc<Mutex<Vec<TransactWriteItem>>>) {
     (ledger(&rule), given)
 }
 
-/// The puts of one transaction; every write must be one, into our table and the target's partition.
+/// The puts of one transaction; every write must be one, into our table and the target's partition, but for what the audit
+/// finds the target by.
 #[track_caller]
 fn puts(writes: &[TransactWriteItem]) -> Vec<Put> {
     let put = |write: &TransactWriteItem| {
         let put = write.put().unwrap().clone();
-        assert_eq!((put.table_name(), &put.item()["pk"]), ("watchkeeper", &s("target#ecs:prod/web")));
+        let of_audit =
+            get_s(put.item(), "sk").unwrap().ends_with("#op-1") && put.item().contains_key("target");
+        let expected = if of_audit { "operations" } else { "target#ecs:prod/web" };
+        assert_eq!((put.table_name(), &put.item()["pk"]), ("watchkeeper", &s(expected)));
         put
     };
     writes.iter().map(put).collect()
@@ -88,7 +92,9 @@ async fn beginning_is_one_transaction_of_lease_operation_and_the_revision_that_i
     assert_eq!(begin(&ledger).await.unwrap(), Begun::Yes);
     let writes = puts(&given.lock().unwrap());
 
-    let [lease, began, left] = writes.as_slice() else { panic!("three writes, not {writes:?}") };
+    let [lease, began, left, audit] = writes.as_slice() else { panic!("four writes, not {writes:?}") };
+    assert_eq!(get_s(audit.item(), "sk").as_deref(), Some("1795176000000#op-1"));
+    assert_eq!(get_s(audit.item(), "target").as_deref(), Some("ecs:prod/web"));
     assert_eq!(get_s(lease.item(), "sk").as_deref(), Some("lease"));
     assert_eq!(
         Lease::read(lease.item()),
@@ -103,7 +109,11 @@ async fn beginning_is_one_transaction_of_lease_operation_and_the_revision_that_i
     );
 
     let kept = |put: &Put| get_n(put.item(), "expires_at").unwrap() - now().as_second();
-    assert_eq!([lease, began, left].map(kept), [3_600 + 86_400, 180 * 86_400, 180 * 86_400]);
+    let half_a_year = 180 * 86_400;
+    assert_eq!(
+        [lease, began, left, audit].map(kept),
+        [3_600 + 86_400, half_a_year, half_a_year, half_a_year]
+    );
 }
 
 #[tokio::test]
@@ -115,7 +125,7 @@ async fn a_lease_is_taken_where_none_is_held_or_its_time_is_over_or_it_is_ours()
     let conditions: Vec<_> = writes.iter().map(Put::condition_expression).collect();
     assert_eq!(
         conditions,
-        [Some("attribute_not_exists(pk) OR #until <= :now OR #owner IN (:owner, :over)"), None, None]
+        [Some("attribute_not_exists(pk) OR #until <= :now OR #owner IN (:owner, :over)"), None, None, None]
     );
     let values = [(":now", ms(now())), (":owner", s("op-1")), (":over", s("op-1"))]
         .map(|(name, value)| (name.to_owned(), value));
