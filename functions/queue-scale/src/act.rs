@@ -57,9 +57,9 @@ impl Run<'_> {
             let hold = now.saturating_add(HOLD).unwrap_or(now);
             let (to, made, hold) = (scaling.before, Some(now), Some(hold));
             let refused = Scaling { to, made, hold, told: true, end: None, ..scaling.clone() };
-            if self.keep(rule, kept, refused).await? {
-                self.publish(&about.refused(&scaling, &error)).await?;
-            }
+            // Told first: whoever dies in between meets the same refusal a minute later, and tells it again.
+            self.publish(&about.refused(&scaling, &error)).await?;
+            self.keep(rule, kept, refused).await?;
             return Err(error);
         }
         let scaling = Scaling { made: Some(now), ..scaling };
@@ -75,7 +75,7 @@ impl Run<'_> {
     }
 
     /// Nothing but the count is named, so that nothing else changes.
-    async fn update(&self, target: &Target, to: u32) -> Result<()> {
+    pub(crate) async fn update(&self, target: &Target, to: u32) -> Result<()> {
         let Target::Service { cluster, service } = target else {
             return Err(Error::Malformed(format!("{target} is no service")));
         };
@@ -107,7 +107,7 @@ impl Run<'_> {
         self.clients.ledger.keep_scaling(&rule.service, kept, scaling, self.invocation.now).await
     }
 
-    async fn publish(&self, notice: &Notice) -> Result<()> {
+    pub(crate) async fn publish(&self, notice: &Notice) -> Result<()> {
         notice.publish(&self.clients.sns, &self.config.notices_topic).await
     }
 }

@@ -39,6 +39,8 @@ pub struct Facts {
     pub service: Option<Service>,
     /// What else is done to the service just now, in words.
     pub busy: Option<String>,
+    /// Whether Application Auto Scaling has its count in hand.
+    pub autoscaled: bool,
     /// What is remembered of its last scaling.
     pub known: Option<Scaling>,
     /// Why the service is no business of ours, in words: another environment's, or switched off.
@@ -140,6 +142,8 @@ pub enum Why {
     Daemon,
     /// It has no tasks, and somebody wanted it so.
     AtZero,
+    /// Application Auto Scaling sets its count.
+    Autoscaled,
     /// Few messages wait.
     Calm,
     /// Few messages wait, but not for long enough yet.
@@ -175,6 +179,9 @@ impl fmt::Display for Why {
             Self::Inactive => f.write_str("it is not active"),
             Self::Daemon => f.write_str("it is a daemon service, whose count is that of its instances"),
             Self::AtZero => f.write_str("it is scaled to zero, and stays so"),
+            Self::Autoscaled => {
+                f.write_str("Application Auto Scaling sets its count: take it out of the policy")
+            }
             Self::Calm => f.write_str("few messages wait"),
             Self::CalmUntil { until } => {
                 write!(f, "few messages wait; it gets its own count back at {until:.0}")
@@ -250,6 +257,9 @@ fn begin(rule: &Scale, facts: &Facts, service: Service, now: Timestamp) -> Step 
     }
     if service.desired == 0 {
         return nothing(Why::AtZero);
+    }
+    if facts.autoscaled {
+        return nothing(Why::Autoscaled);
     }
     let to = needed(rule, facts.waiting, service.desired);
     if to == service.desired {
@@ -349,6 +359,9 @@ fn on_from(rule: &Scale, facts: &Facts, service: Service, known: &Scaling, now: 
         let to = needed(rule, facts.waiting, known.to);
         if to == known.to {
             return rests(Why::Enough, None);
+        }
+        if facts.autoscaled {
+            return rests(Why::Autoscaled, None);
         }
         let starts = known.made.is_some_and(|made| now.duration_since(made) < STARTING);
         let waits = if starts { Some(Why::Starting) } else { not_now(facts, service) };

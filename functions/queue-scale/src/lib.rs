@@ -13,6 +13,7 @@
 
 mod act;
 pub mod decision;
+pub mod hand;
 mod look;
 mod tell;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub environment: String,
     /// What may be done where no tag says otherwise.
     pub mode: Mode,
+    /// The clusters whose services are scaled by hand: a name, or the beginning of one and a star.
+    pub clusters: String,
     /// The ledger's table.
     pub ledger_table: String,
     /// Where notices go.
@@ -57,6 +60,7 @@ impl Config {
         Ok(Self {
             environment: env.required("ENVIRONMENT")?,
             mode: env.required("MODE")?,
+            clusters: env.required("CLUSTERS")?,
             ledger_table: env.required("LEDGER_TABLE")?,
             notices_topic: env.required("NOTICES_TOPIC_ARN")?,
         })
@@ -66,6 +70,8 @@ impl Config {
 /// The clients of one process.
 #[derive(Debug, Clone)]
 pub struct Clients {
+    /// For who else scales services.
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     /// For services.
     pub ecs: aws_sdk_ecs::Client,
     /// For the notices.
@@ -81,6 +87,7 @@ pub struct Clients {
 impl Clients {
     fn new(aws: &aws_config::SdkConfig, ledger_table: &str) -> Self {
         Self {
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(aws),
             ecs: aws_sdk_ecs::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
             sqs: aws_sdk_sqs::Client::new(aws),
@@ -134,6 +141,9 @@ impl QueueScale {
     /// What kept the event from being dealt with. A rule that fails keeps no other from being looked at: the invocation
     /// fails after all were. A plan says what is wrong with each rule instead.
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Report> {
+        if let Some(request) = hand::Request::read(event)? {
+            return self.by_hand(&request, invocation).await;
+        }
         let asked = event.get("scale").cloned().unwrap_or_default();
         let asked: Asked = serde_json::from_value(asked).map_err(|_| {
             Error::Event(
@@ -141,6 +151,10 @@ impl QueueScale {
                     .to_owned(),
             )
         })?;
+        if asked == Asked::All && self.config.mode == Mode::Off {
+            let why = "the mode is off: nothing is looked at but by hand";
+            return Ok(Report::new("ignored", "", why).answering(json!({"services": [], "reason": why})));
+        }
         let clients = self.clients().await;
         let loaded = policy::load(&clients.ssm, &self.config.environment).await?;
         let run = Run { config: &self.config, clients, policy: &loaded.policy, invocation };
@@ -178,6 +192,15 @@ impl QueueScale {
             Some(error) if asked == Asked::All => report.failing(&error),
             Some(_) | None => report,
         })
+    }
+}
+
+impl QueueScale {
+    async fn by_hand(&self, request: &hand::Request, invocation: &Invocation) -> Result<Report> {
+        let clients = self.clients().await;
+        let loaded = policy::load(&clients.ssm, &self.config.environment).await?;
+        let run = Run { config: &self.config, clients, policy: &loaded.policy, invocation };
+        run.by_hand(request).await
     }
 }
 

@@ -45,6 +45,9 @@ impl Run<'_> {
             }
         };
         let Messages { queue, waiting, in_flight } = messages;
+        // It is no matter but for more tasks.
+        let autoscaled =
+            u64::from(rule.above) < waiting && self.autoscaling(&rule.service).await?.0.is_some();
         let now = self.invocation.now;
         let busy = memory.all().find(|operation| operation.is_running(now));
         let busy = busy.map(|operation| format!("the end of the operation {}", operation.id));
@@ -52,7 +55,7 @@ impl Run<'_> {
         let known = kept.scaling.clone();
         let (foreign, withheld) = (self.foreign(tags), self.withheld(tags));
         let service = service.map(|(service, _)| service);
-        Ok((Facts { queue, waiting, in_flight, service, busy, known, foreign, withheld }, kept))
+        Ok((Facts { queue, waiting, in_flight, service, busy, autoscaled, known, foreign, withheld }, kept))
     }
 
     /// How many messages there are, where there is such a queue.
@@ -80,7 +83,7 @@ impl Run<'_> {
     }
 
     /// The service and its tags, where there is one of this environment.
-    async fn service(&self, target: &Target) -> Result<Option<(Service, Tags)>> {
+    pub(crate) async fn service(&self, target: &Target) -> Result<Option<(Service, Tags)>> {
         let Target::Service { cluster, service } = target else { return Ok(None) };
         let described = self
             .clients
@@ -115,7 +118,7 @@ impl Run<'_> {
     }
 
     /// Why the service is no business of ours.
-    fn foreign(&self, tags: Option<&Tags>) -> Option<String> {
+    pub(crate) fn foreign(&self, tags: Option<&Tags>) -> Option<String> {
         let environment = tags.and_then(|tags| tags.get(tags::ENVIRONMENT));
         if let Some(other) = environment.filter(|other| **other != self.config.environment) {
             return Some(format!("its tag says that it belongs to {other}"));

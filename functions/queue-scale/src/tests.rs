@@ -21,10 +21,14 @@ const POLICY: &str = "scale: [{queue: orders, service: 'ecs:shop/worker', at_mos
 struct Account {
     policy: String,
     service: Value,
+    /// Whether Application Auto Scaling has the service.
+    autoscaled: bool,
     /// What `UpdateService` answers, where it does not do it.
     refusal: Option<&'static str>,
     updates: Vec<Value>,
     notices: Vec<Notice>,
+    /// Whether nobody can be told anything.
+    untold: bool,
     /// So many calls are still carried out.
     lives: usize,
 }
@@ -50,6 +54,13 @@ impl Account {
                 self.updates.push(asked);
                 Answer::json(&json!({"service": self.service}))
             }
+            "application-autoscaling:DescribeScalableTargets" => {
+                let target = json!({"ServiceNamespace": "ecs", "ResourceId": "service/shop/worker",
+                    "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 9,
+                    "RoleARN": "arn:aws:iam::1:role/x", "CreationTime": 1});
+                Answer::json(&json!({"ScalableTargets": if self.autoscaled { vec![target] } else { vec![] }}))
+            }
+            "sns:Publish" if self.untold => Answer::error(500, "InternalError", "not now"),
             "sns:Publish" => {
                 let form = call.form();
                 let message = form.iter().find(|(name, _)| name == "Message").unwrap();
@@ -93,6 +104,8 @@ impl World {
             refusal: None,
             updates: Vec::new(),
             notices: Vec::new(),
+            autoscaled: false,
+            untold: false,
             lives: usize::MAX,
         };
         let account = Arc::new(Mutex::new(account));
@@ -135,6 +148,7 @@ impl World {
         let config = Config {
             environment: "prod".to_owned(),
             mode: self.mode,
+            clusters: "shop".to_owned(),
             ledger_table: "ledger".to_owned(),
             notices_topic: "arn:aws:sns:eu-central-1:123456789012:notices".to_owned(),
         };
@@ -289,8 +303,9 @@ async fn what_is_not_to_be_changed_is_not_and_people_hear_of_it_once_a_day() {
         world.mode = mode;
         policy.clone_into(&mut world.account().policy);
         world.account().service["tags"] = tags.clone();
+        let outcome = if mode == Mode::Off { "ignored" } else { "kept" };
         for _ in 0..3 {
-            assert!(world.tick().await.starts_with("kept"));
+            assert!(world.tick().await.starts_with(outcome));
         }
         assert_eq!((world.desired(), world.told().len()), (2, told), "{mode:?} {policy} {tags}");
     }
@@ -339,6 +354,47 @@ async fn what_ecs_refuses_is_told_and_what_fails_for_now_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_could_not_be_told_is_told_the_next_time() {
+    let world = World::of(480).await;
+    world.account().refusal = Some("AccessDeniedException");
+    world.account().untold = true;
+    assert!(world.ask(&json!({"scale": "all"})).await.unwrap().failure().is_some());
+    world.account().untold = false;
+    world.later(1);
+    assert!(world.ask(&json!({"scale": "all"})).await.unwrap().failure().is_some());
+    assert_eq!(world.told(), [firing("shop/worker could not be set to 5 tasks")]);
+    world.later(9);
+    assert!(world.tick().await.contains("left alone until"));
+}
+
+#[tokio::test]
+async fn a_service_that_an_autoscaler_has_is_left_to_it() {
+    let world = World::of(480).await;
+    world.account().autoscaled = true;
+    assert!(world.tick().await.contains("Application Auto Scaling sets its count"));
+    assert_eq!((world.desired(), world.told()), (2, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_memory_that_cannot_be_read_holds_nothing_up() {
+    let world = World::of(480).await;
+    world.tick().await;
+    let ledger = &world.clients.ledger;
+    let target = "ecs:shop/worker".parse().unwrap();
+    let kept = ledger.scaling(&target).await.unwrap();
+    assert!(kept.scaling.is_some());
+    let entry = ledger.look_up("target#ecs:shop/worker", "scaling").await.unwrap();
+    let mut entry = entry.unwrap();
+    let before = entry.clone();
+    entry.remove("own");
+    ledger.swap(entry, Some(&before)).await.unwrap();
+    world.work(900);
+    world.later(3);
+    assert!(world.tick().await.contains("from 5 to 9 tasks"));
+    assert_eq!(world.desired(), 9);
+}
+
+#[tokio::test]
 async fn a_queue_that_is_gone_leaves_no_service_with_tasks_for_it() {
     let world = World::of(480).await;
     world.tick().await;
@@ -379,4 +435,52 @@ async fn a_plan_changes_nothing_and_what_is_no_question_is_refused() {
     }
     world.account().policy = String::new();
     assert!(world.tick().await.starts_with("ignored"));
+}
+
+#[tokio::test]
+async fn a_count_that_somebody_asks_for_is_the_services_own_from_then_on() {
+    let world = World::of(480).await;
+    world.tick().await;
+    let asked = |dry_run: bool| json!({"scale": {"service": "ecs:shop/worker", "to": 3, "dry_run": dry_run, "confirm": "SCALE", "by": "ann"}});
+    let plan = world.ask(&asked(true)).await.unwrap();
+    assert_eq!((plan.outcome(), world.desired()), ("proposed", 5));
+    assert_eq!(plan.answer()["plan"]["from"], 5);
+    let done = world.ask(&asked(false)).await.unwrap();
+    assert_eq!((done.outcome(), world.desired()), ("scaled", 3));
+    assert_eq!(done.answer()["undo"], "wk scale ecs:shop/worker 5 --apply");
+    assert_eq!(world.ask(&asked(false)).await.unwrap().outcome(), "kept");
+    for _ in 0..5 {
+        world.later(10);
+        assert!(world.tick().await.contains("left alone until"));
+    }
+    let expected = [
+        firing("shop/worker scaled from 2 to 5 tasks"),
+        resolved("shop/worker was set from 5 to 3 tasks by ann"),
+    ];
+    assert_eq!((world.desired(), world.told()), (3, expected.to_vec()));
+    world.later(11);
+    world.tick().await;
+    assert_eq!(world.desired(), 5, "its queue counts again");
+}
+
+#[tokio::test]
+async fn a_count_that_is_refused_by_hand_changes_nothing_that_is_remembered() {
+    let world = World::of(480).await;
+    world.tick().await;
+    world.account().refusal = Some("AccessDeniedException");
+    let asked =
+        json!({"scale": {"service": "ecs:shop/worker", "to": 3, "dry_run": false, "confirm": "SCALE"}});
+    let error = world.ask(&asked).await.unwrap_err();
+    assert!(error.to_string().contains("ecs:UpdateService is denied"), "{error}");
+    let elsewhere =
+        json!({"scale": {"service": "ecs:prod/web", "to": 3, "dry_run": false, "confirm": "SCALE"}});
+    let held = world.ask(&elsewhere).await.unwrap();
+    assert!(held.reason().contains("not among the targets"), "{}", held.reason());
+    world.account().refusal = None;
+    world.work(0);
+    for _ in 0..3 {
+        world.later(8);
+        world.tick().await;
+    }
+    assert_eq!(world.desired(), 2, "it gets its own count back");
 }

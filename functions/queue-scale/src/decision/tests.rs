@@ -26,6 +26,7 @@ fn facts(waiting: u64, desired: u32) -> Facts {
         in_flight: 0,
         service: Some(service),
         busy: None,
+        autoscaled: false,
         known: None,
         foreign: None,
         withheld: None,
@@ -120,6 +121,16 @@ fn nothing_begins_where_more_tasks_would_be_wrong_or_no_help() {
     ] {
         check(&facts, 0, expected);
     }
+}
+
+#[test]
+fn what_an_autoscaler_has_in_hand_gets_no_more_tasks_and_keeps_its_own_count() {
+    let autoscaled = |facts| Facts { autoscaled: true, ..facts };
+    check(&autoscaled(facts(480, 2)), 0, "nothing: Application Auto Scaling");
+    check(&autoscaled(known(900, 5, scaling())), 3, "nothing: Application Auto Scaling");
+    check(&autoscaled(known(900, 7, scaling())), 3, "step aside: Found(7)");
+    let calm = Scaling { calm: Some(at(10)), looked: at(19), ..scaling() };
+    check(&autoscaled(known(0, 5, calm)), 25, "set 2, the end");
 }
 
 #[test]
