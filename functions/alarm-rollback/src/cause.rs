@@ -6,6 +6,7 @@
 //! | EventBridge `CloudFormation Stack Status Change` | a cause |
 //! | `{"sweep": "stacks"}`, by schedule | a look for stuck stacks, each of which is a cause |
 //! | `{"rollback": {…}}`, by hand | a cause |
+//! | `{"fix": {"stack": …}}`, by hand | a cause |
 //! | `{"diagnose": {"target": …}}`, by hand | a question; nothing is changed and nobody is told |
 
 pub(crate) mod request;
@@ -62,6 +63,9 @@ pub(crate) enum Work {
 pub(crate) fn parse(event: &Value, invocation: &Invocation) -> Result<Work> {
     if let Some(asked) = event.get("rollback") {
         return Ok(Work::Causes(vec![Cause::Request(request::rollback(asked, invocation)?)]));
+    }
+    if let Some(asked) = event.get("fix") {
+        return Ok(Work::Causes(vec![Cause::Request(request::fix(asked, invocation)?)]));
     }
     if let Some(asked) = event.get("diagnose") {
         return Ok(Work::Diagnose(request::diagnose(asked, invocation)?));

@@ -37,6 +37,7 @@ use crate::facts::{Alarm, Facts, Scene, World};
 pub use held::Held;
 pub use plan::{Act, Basis, Plan, Wish};
 pub use redeploy::Redeployed;
+pub use target::{Dimensions, dimension_targets, target_groups};
 pub use verdict::{Ignored, Rollback, Verdict, Withheld, short, span};
 
 use guard::Case;

@@ -12,7 +12,7 @@ use shared::tags;
 use shared::target::Target;
 use shared::{Error, Report};
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Wanted};
 use crate::decision::{Held, Policy, Rollback, Verdict, Withheld, span};
 use crate::facts::Facts;
 
@@ -79,6 +79,10 @@ fn answer(facts: &Facts, verdict: &Verdict, word: &str, reason: &str) -> Value {
     match verdict {
         Verdict::Hold { why, .. } => {
             object.insert("next_step".to_owned(), json!(why.next_step()));
+            if let (Held::Stack(why), Some(_)) = (why, fixing(facts)) {
+                object.insert("standing".to_owned(), json!(why.standing()));
+                object.insert("allowed_by".to_owned(), json!(why.allowed_by()));
+            }
         }
         Verdict::Propose { rollback, .. } => {
             object.insert("plan".to_owned(), json!(rollback.plan));
@@ -121,8 +125,22 @@ fn happened(facts: &Facts) -> String {
         Cause::Alarm(change) => format!("{} fires", change.name),
         Cause::Stack(change) => format!("The stack {} is in {}", change.name, change.status),
         Cause::Request(request) => {
-            format!("{} asked for a rollback", request.by.as_deref().unwrap_or("Somebody"))
+            let by = request.by.as_deref().unwrap_or("Somebody");
+            match fixing(facts) {
+                Some(stack) => format!("{by} asked to bring the stack {stack} on"),
+                None => format!("{by} asked for a rollback"),
+            }
         }
+    }
+}
+
+/// The stack that somebody asks to have brought on.
+fn fixing(facts: &Facts) -> Option<String> {
+    match &facts.cause {
+        Cause::Request(request) if matches!(request.wanted, Wanted::Fix { .. }) => {
+            Some(words::name(&request.target))
+        }
+        Cause::Request(_) | Cause::Alarm(_) | Cause::Stack(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```json
 //! {"rollback": {"target": "ecs:prod/web", "to": "web:41", "dry_run": false, "confirm": "ROLLBACK", "by": "ann"}}
+//! {"fix": {"stack": "billing", "skip_unfixable": true, "dry_run": false, "confirm": "ROLLBACK", "by": "ann"}}
 //! ```
 
 use jiff::Timestamp;
@@ -45,6 +46,13 @@ pub enum Wanted {
     At(Timestamp),
     /// What stood there before this operation.
     Undo(String),
+    /// A stack that is stuck is to get on; what the policy does not allow may be done where it is asked for.
+    Fix {
+        /// To continue the rollback without the resources that keep it from ending.
+        skip_unfixable: bool,
+        /// To cancel an update that is in progress for too long.
+        cancel_in_progress: bool,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +62,20 @@ struct Rollback {
     to: Option<String>,
     at: Option<String>,
     undo: Option<String>,
+    #[serde(default = "yes")]
+    dry_run: bool,
+    confirm: Option<String>,
+    by: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fix {
+    stack: String,
+    #[serde(default)]
+    skip_unfixable: bool,
+    #[serde(default)]
+    cancel_in_progress: bool,
     #[serde(default = "yes")]
     dry_run: bool,
     confirm: Option<String>,
@@ -82,22 +104,41 @@ pub(super) fn rollback(asked: &Value, invocation: &Invocation) -> Result<Request
         (None, None, Some(operation)) => Wanted::Undo(operation),
         (..) => return Err(malformed("rollback", "give one of to, at and undo, or none of them")),
     };
-    let confirmed = match asked.confirm.as_deref() {
-        None => false,
-        Some(CONFIRMATION) => true,
-        Some(_) => {
-            return Err(malformed("rollback", &format!("confirm: the word is {CONFIRMATION}, in capitals")));
-        }
-    };
     Ok(Request {
         id: invocation.request_id.clone(),
         asked_at: invocation.now,
         target: target("rollback", &asked.target)?,
         wanted,
         dry_run: asked.dry_run,
-        confirmed,
+        confirmed: confirmed("rollback", asked.confirm.as_deref())?,
         by: asked.by.filter(|by| !by.trim().is_empty()),
     })
+}
+
+/// Reads `{"stack": …, "skip_unfixable": false, "cancel_in_progress": false, "dry_run": true, "confirm": …, "by": …}`.
+pub(super) fn fix(asked: &Value, invocation: &Invocation) -> Result<Request> {
+    let asked: Fix = read("fix", asked)?;
+    let name = asked.stack.strip_prefix("stack:").unwrap_or(&asked.stack);
+    Ok(Request {
+        id: invocation.request_id.clone(),
+        asked_at: invocation.now,
+        target: target("fix", &format!("stack:{name}"))?,
+        wanted: Wanted::Fix {
+            skip_unfixable: asked.skip_unfixable,
+            cancel_in_progress: asked.cancel_in_progress,
+        },
+        dry_run: asked.dry_run,
+        confirmed: confirmed("fix", asked.confirm.as_deref())?,
+        by: asked.by.filter(|by| !by.trim().is_empty()),
+    })
+}
+
+fn confirmed(what: &str, word: Option<&str>) -> Result<bool> {
+    match word {
+        None => Ok(false),
+        Some(CONFIRMATION) => Ok(true),
+        Some(_) => Err(malformed(what, &format!("confirm: the word is {CONFIRMATION}, in capitals"))),
+    }
 }
 
 /// Reads `{"target": …}`: what a rollback by hand would do, without doing it.

@@ -1,13 +1,16 @@
 //! What is asked by hand. A person decided, so there is no blame to find and no cooldown to wait for; what would
 //! make things worse is refused all the same.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::ledger::operation::Operation;
+use shared::policy;
 use shared::tags::Mode;
 
 use super::guard::unsafe_now;
-use super::plan::{Ask, Wish};
+use super::plan::{Act, Ask, Wish};
 use super::{Asked, Facts, Held, Ignored, Policy, Question, Rollback, Verdict, Withheld};
 use crate::cause::{Request, Wanted};
 use crate::facts::World;
@@ -36,6 +39,7 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
         Wanted::Previous => Wish::Previous,
         Wanted::Revision(revision) => Wish::Revision(revision.clone()),
         Wanted::At(at) => Wish::At(*at),
+        Wanted::Fix { .. } => Wish::Unstick,
         // A redeploy left nothing that one could want back.
         Wanted::Undo(id) => match world.memory.operations.iter().find(|operation| operation.id == *id) {
             Some(operation) if was_weighted(operation) => return hold(Held::Weighted),
@@ -43,13 +47,24 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
             None => return hold(Held::NoOperation { id: id.clone() }),
         },
     };
-    let ask = Ask { wish: &wish, own, rules, now };
+    let allowed = allowed(rules, &request.wanted);
+    let ask = Ask { wish: &wish, own, rules: &allowed, now };
     let mut plan = match super::planned(world, &ask)? {
         Ok(plan) => plan,
         Err(why) => return hold(why),
     };
     // What an undone rollback returned to is not bad: somebody wants back to what it left.
     plan.blames &= !matches!(request.wanted, Wanted::Undo(_));
+    if let (Wanted::Fix { skip_unfixable: true, .. }, Act::ContinueUpdateRollback { skip }) =
+        (&request.wanted, &plan.act)
+        && skip.is_empty()
+    {
+        plan.notes.push(
+            "Nothing is skipped yet: the rollback was not continued since it failed, and that is tried first. If it fails \
+             again, ask again."
+                .to_owned(),
+        );
+    }
     if let Some(why) = unsafe_now(world, now) {
         return hold(why);
     }
@@ -69,6 +84,17 @@ pub(super) fn settle(facts: &Facts, request: &Request, policy: &Policy, now: Tim
     } else {
         Verdict::RollBack(rollback)
     })
+}
+
+/// The policy, with what a person allows beyond it for this once.
+fn allowed<'a>(rules: &'a policy::Policy, wanted: &Wanted) -> Cow<'a, policy::Policy> {
+    let Wanted::Fix { skip_unfixable, cancel_in_progress } = wanted else {
+        return Cow::Borrowed(rules);
+    };
+    let mut allowed = rules.clone();
+    allowed.rollback.stacks.skip_resources |= skip_unfixable;
+    allowed.rollback.stacks.cancel |= cancel_in_progress;
+    Cow::Owned(allowed)
 }
 
 /// Whether an alias sent requests to two versions before this operation: one version alone would not restore that.

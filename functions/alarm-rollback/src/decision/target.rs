@@ -22,7 +22,8 @@ pub(super) enum Found {
     Malformed(String),
 }
 
-type Dimensions = BTreeMap<String, String>;
+/// The dimensions of one metric.
+pub type Dimensions = BTreeMap<String, String>;
 
 /// The alarm's tag; the dimensions of its metrics; for a composite alarm the tags and dimensions of its children
 /// that are in ALARM.
@@ -88,7 +89,7 @@ fn one_of(mut targets: Vec<Target>) -> Found {
 }
 
 /// The services and aliases that dimensions name.
-fn dimension_targets(dimensions: &[Dimensions]) -> Vec<Target> {
+pub fn dimension_targets(dimensions: &[Dimensions]) -> Vec<Target> {
     dimensions.iter().filter_map(|metric| service(metric).or_else(|| alias(metric))).collect()
 }
 
@@ -109,7 +110,7 @@ fn alias(metric: &Dimensions) -> Option<Target> {
 }
 
 /// `targetgroup/<name>/<id>`, the end of the target group's ARN (Elastic Load Balancing, "CloudWatch metrics").
-fn target_groups(dimensions: &[Dimensions]) -> Vec<String> {
+pub fn target_groups(dimensions: &[Dimensions]) -> Vec<String> {
     dimensions.iter().filter_map(|metric| metric.get("TargetGroup")).cloned().collect()
 }
 

@@ -151,6 +151,13 @@ pub(super) fn asked_again(request: &Request) -> String {
         Wanted::Revision(revision) => ("to", revision.clone()),
         Wanted::At(at) => ("at", at.to_string()),
         Wanted::Undo(operation) => ("undo", operation.clone()),
+        Wanted::Fix { skip_unfixable, cancel_in_progress } => {
+            let fix = json!({"fix": {
+                "stack": name(&request.target), "skip_unfixable": skip_unfixable,
+                "cancel_in_progress": cancel_in_progress, "dry_run": false, "confirm": CONFIRMATION,
+            }});
+            return format!("invoke alarm-rollback with {fix}");
+        }
     };
     by_request(&request.target, Some((key, value.as_str())))
 }

@@ -107,3 +107,28 @@ fn a_diagnosis_is_never_more_than_a_dry_run() {
     };
     assert!(why.starts_with("diagnose: unknown field `dry_run`"), "{why}");
 }
+
+#[test]
+fn a_stack_is_brought_on_with_no_more_than_is_asked_for() {
+    let asked = |value: Value| fix(&value, &invocation());
+    let request = asked(json!({"stack": "billing"})).unwrap();
+    assert_eq!(request.target.to_string(), "stack:billing");
+    assert_eq!(request.wanted, Wanted::Fix { skip_unfixable: false, cancel_in_progress: false });
+    assert!(request.dry_run && !request.confirmed);
+    let request = asked(json!({
+        "stack": "stack:billing", "skip_unfixable": true, "cancel_in_progress": true, "dry_run": false,
+        "confirm": "ROLLBACK", "by": "ann",
+    }));
+    let request = request.unwrap();
+    assert_eq!(request.wanted, Wanted::Fix { skip_unfixable: true, cancel_in_progress: true });
+    assert_eq!((request.dry_run, request.confirmed, request.by.as_deref()), (false, true, Some("ann")));
+    for (value, expected) in [
+        (json!({"stack": "ecs:prod/web"}), "fix: target: "),
+        (json!({"stack": "billing", "confirm": "FIX"}), "fix: confirm: the word is ROLLBACK"),
+        (json!({"stack": "billing", "skip": true}), "unknown field `skip`"),
+        (json!({}), "missing field `stack`"),
+    ] {
+        let error = asked(value).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -583,3 +583,31 @@ fn what_was_begun_is_not_attributed_anew() {
     assert_eq!(plan(&scene, &Memory::default(), &ask).unwrap().unwrap().act, skip(&[]));
     assert!(matches!(held(&scene, wish, rules), Why::TooOld { .. }));
 }
+
+#[test]
+fn what_a_person_may_allow_for_once_is_named_and_nothing_else() {
+    let never = allowing(false, false);
+    let stuck = scene("UPDATE_IN_PROGRESS", &[(40, "UPDATE_IN_PROGRESS"), (900, "UPDATE_COMPLETE")]);
+    let stuck = Scene { inside: [(ID.to_owned(), Inside::default())].into(), ..stuck };
+    let cases = [
+        (failed_again(), "stuck", Some("skip_unfixable")),
+        (stuck, "stuck", Some("cancel_in_progress")),
+        (scene("UPDATE_IN_PROGRESS", &[(4, "UPDATE_IN_PROGRESS")]), "on_its_way", None),
+        (scene("UPDATE_ROLLBACK_IN_PROGRESS", &[(4, "UPDATE_ROLLBACK_IN_PROGRESS")]), "on_its_way", None),
+        (scene("CREATE_IN_PROGRESS", &[]), "on_its_way", None),
+        (scene("UPDATE_COMPLETE", &[]), "well", None),
+        (scene("ROLLBACK_COMPLETE", &[]), "stuck", None),
+        (
+            without_role(scene(
+                "UPDATE_ROLLBACK_FAILED",
+                &[(4, "UPDATE_ROLLBACK_FAILED"), (20, "UPDATE_IN_PROGRESS")],
+            )),
+            "stuck",
+            None,
+        ),
+    ];
+    for (scene, standing, allowed_by) in cases {
+        let why = held(&scene, &Wish::Unstick, &never);
+        assert_eq!((why.standing(), why.allowed_by()), (standing, allowed_by), "{why:?}");
+    }
+}

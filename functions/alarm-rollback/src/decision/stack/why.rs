@@ -215,6 +215,52 @@ impl Why {
         }
     }
 
+    /// What a person may allow for this once, by the name of the request's field.
+    pub const fn allowed_by(&self) -> Option<&'static str> {
+        match self {
+            Self::MayNotSkip { .. } => Some("skip_unfixable"),
+            Self::MayNotCancel { .. } | Self::Stuck { command: Some(_), .. } => Some("cancel_in_progress"),
+            Self::Missing
+            | Self::NoRevisions
+            | Self::Nested { .. }
+            | Self::NoTime
+            | Self::TooOld { .. }
+            | Self::FiringBefore { .. }
+            | Self::NotStuck { .. }
+            | Self::RollingBack { .. }
+            | Self::Stuck { command: None, .. }
+            | Self::NoRole { .. }
+            | Self::NothingToSkip
+            | Self::NoStableState { .. }
+            | Self::Well { .. }
+            | Self::Completed { .. }
+            | Self::NoWay { .. } => None,
+        }
+    }
+
+    /// Whether there is nothing to mend, or nothing yet: `well`, `on_its_way`, or else `stuck`.
+    pub fn standing(&self) -> &'static str {
+        match self {
+            Self::Well { .. } => "well",
+            Self::NotStuck { .. } | Self::RollingBack { .. } => "on_its_way",
+            Self::NoWay { status } if Status::read(status).is_on_its_way() => "on_its_way",
+            Self::Missing
+            | Self::NoRevisions
+            | Self::Nested { .. }
+            | Self::NoTime
+            | Self::TooOld { .. }
+            | Self::FiringBefore { .. }
+            | Self::Stuck { .. }
+            | Self::MayNotCancel { .. }
+            | Self::NoRole { .. }
+            | Self::MayNotSkip { .. }
+            | Self::NothingToSkip
+            | Self::NoStableState { .. }
+            | Self::Completed { .. }
+            | Self::NoWay { .. } => "stuck",
+        }
+    }
+
     /// Whether it is for the log only where nobody asked: the stack is well, or on its way to be.
     pub fn quiet(&self) -> bool {
         match self {

@@ -7,7 +7,7 @@ use shared::notice;
 use super::truth::{incident, operation, tag};
 use super::*;
 use crate::cases::{ago, td};
-use crate::cause::{Cause, StackChange};
+use crate::cause::{Cause, StackChange, Wanted};
 use crate::facts::service::{Controller, Found, Standing};
 use crate::facts::{self, World, alias, code_deploy, stack};
 
@@ -15,6 +15,7 @@ rules! {
     a_service_that_codedeploy_deploys_is_rolled_back_by_codedeploy,
     an_alias_is_pointed_back,
     a_stack_that_is_stuck_is_brought_on,
+    by_hand_a_stack_gets_what_is_asked_for_beyond_the_policy,
     a_stack_that_is_well_is_nothing_to_hear_of,
     a_stack_that_got_well_takes_back_what_people_were_told,
 }
@@ -230,6 +231,39 @@ fn a_stack_that_is_stuck_is_brought_on() -> Vec<Case> {
                 tag(&mut scene(truth).stack.as_mut().unwrap().tags, "rollback", "unsafe");
             },
             "hold: it is marked as unsafe to roll back",
+        ),
+    ]
+}
+
+fn by_hand_a_stack_gets_what_is_asked_for_beyond_the_policy() -> Vec<Case> {
+    let asked = |name, skip_unfixable, cancel_in_progress, status, minutes, verdict| {
+        let wanted = Wanted::Fix { skip_unfixable, cancel_in_progress };
+        let truth = truth().with(of_stack(status, minutes)).by_hand(wanted);
+        let target = "stack:billing".parse().unwrap();
+        case(name, truth.with(|truth| truth.request().target = target), verdict)
+    };
+    let cancelled =
+        "UPDATE_IN_PROGRESS -> UPDATE_ROLLBACK_COMPLETE: cancel the stack's update (high confidence";
+    let continued = "UPDATE_ROLLBACK_FAILED -> UPDATE_ROLLBACK_COMPLETE: continue the stack's rollback (high";
+    vec![
+        asked("a failed rollback", false, false, "UPDATE_ROLLBACK_FAILED", 5, continued),
+        asked(
+            "nothing is skipped before that is needed",
+            true,
+            false,
+            "UPDATE_ROLLBACK_FAILED",
+            5,
+            continued,
+        ),
+        asked("an update that does not end", false, true, "UPDATE_IN_PROGRESS", 60, cancelled),
+        asked("a young one", false, true, "UPDATE_IN_PROGRESS", 5, "hold: the stack is not stuck yet"),
+        asked(
+            "a complete one",
+            true,
+            true,
+            "UPDATE_COMPLETE",
+            5,
+            "hold: the stack is not stuck (UPDATE_COMPLETE)",
         ),
     ]
 }
