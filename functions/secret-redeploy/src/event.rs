@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::queue::{self, Record};
+use shared::target::Target;
 use shared::{Error, Result};
 
 /// The label that applications read.
@@ -29,6 +30,8 @@ pub enum Arrived {
     },
     /// Somebody asks for its dependants to be redeployed.
     Redeploy(Request),
+    /// Somebody asks for one service to be redeployed.
+    RedeployOne(OneService),
 }
 
 /// A move of a label.
@@ -85,6 +88,24 @@ pub struct Request {
     pub even_if_fresh: bool,
 }
 
+/// A redeploy of one service that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneService {
+    /// The service, as `ecs:<cluster>/<service>`.
+    #[serde(with = "shared::target::as_text")]
+    pub service: Target,
+    /// Without it, and with `true`: only say what would be done.
+    #[serde(default = "yes")]
+    pub dry_run: bool,
+    /// In production: `REDEPLOY`.
+    #[serde(default)]
+    pub confirm: Option<String>,
+    /// Who asks.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
 const fn yes() -> bool {
     true
 }
@@ -108,6 +129,15 @@ pub fn parse(event: &Value) -> Result<Arrived> {
         let secret = secret
             .ok_or_else(|| Error::Event("write {\"uses\": {\"secret\": \"<name or ARN>\"}}".to_owned()))?;
         return Ok(Arrived::Uses { secret: secret.trim().to_owned() });
+    }
+    if let Some(asked) = event.get("redeploy").filter(|asked| asked.get("service").is_some()) {
+        let request = serde_json::from_value(asked.clone()).map_err(|error| {
+            Error::Event(format!(
+                "a redeploy of one service is asked for as {{\"redeploy\": {{\"service\": \"ecs:<cluster>/<service>\", \
+                 \"dry_run\": false}}}}: {error}"
+            ))
+        })?;
+        return Ok(Arrived::RedeployOne(request));
     }
     if let Some(asked) = event.get("redeploy") {
         let request: Request = serde_json::from_value(asked.clone()).map_err(|error| {

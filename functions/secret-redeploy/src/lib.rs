@@ -25,6 +25,7 @@ pub mod discover;
 pub mod event;
 pub mod facts;
 mod observe;
+mod one;
 pub mod reference;
 mod run;
 mod sweep;
@@ -202,6 +203,9 @@ impl SecretRedeploy {
             }
             Arrived::Redeploy(request) => {
                 Box::pin(by_hand::redeploy(&self.reach().await?, &request, invocation)).await
+            }
+            Arrived::RedeployOne(request) => {
+                Box::pin(one::redeploy(&self.reach().await?, &request, invocation)).await
             }
         }
     }

@@ -16,6 +16,7 @@ fn said(event: &Value) -> String {
         Ok(Arrived::Sweep) => "sweep".to_owned(),
         Ok(Arrived::Uses { secret }) => format!("uses {secret}"),
         Ok(Arrived::Redeploy(request)) => format!("{request:?}"),
+        Ok(Arrived::RedeployOne(request)) => format!("{request:?}"),
         Err(error) => error.chain(),
     }
 }
