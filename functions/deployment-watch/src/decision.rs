@@ -24,7 +24,8 @@ use crate::event::Hint;
 use crate::facts::Facts;
 
 pub use news::{News, of as news};
-pub use progress::Progress;
+pub(crate) use progress::takes_back;
+pub use progress::{Progress, of as progress};
 pub(crate) use verdict::short;
 pub use verdict::{Broken, Close, Ended, Failure, Ignored, Proof, Redeployed, Verdict, Waiting, incident_of};
 

@@ -23,6 +23,7 @@ mod cases;
 pub mod decision;
 pub mod event;
 pub mod facts;
+pub mod follow;
 mod observe;
 mod tell;
 

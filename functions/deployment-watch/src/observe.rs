@@ -1,7 +1,7 @@
 //! Looks at the world, one question at a time. AWS types end here.
 
 mod others;
-mod service;
+pub(crate) mod service;
 
 use std::collections::BTreeMap;
 

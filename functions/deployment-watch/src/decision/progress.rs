@@ -59,7 +59,7 @@ pub enum Progress {
 }
 
 /// How far this operation is.
-pub(super) fn of(operation: &Operation, world: &World) -> Progress {
+pub fn of(operation: &Operation, world: &World) -> Progress {
     match world {
         World::Service(None) => gone("the service no longer exists"),
         World::Service(Some(service)) if !service.active => gone("the service is being deleted"),
@@ -134,7 +134,7 @@ fn superseded(primary: &Deployment) -> Progress {
 }
 
 /// Whether ECS made this deployment in order to take another one back.
-pub(super) fn takes_back(deployment: &Deployment) -> bool {
+pub(crate) fn takes_back(deployment: &Deployment) -> bool {
     deployment.reason.to_ascii_lowercase().contains("rolling back")
 }
 

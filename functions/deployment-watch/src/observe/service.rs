@@ -13,8 +13,16 @@ use crate::facts::{Deployment, Event, Rollout, Service, ServiceDeployment, Statu
 const EVENTS_KEPT: usize = 30;
 
 pub(super) async fn describe(clients: &Clients, cluster: &str, service: &str) -> Result<Option<Service>> {
-    let described = clients
-        .ecs
+    Ok(described(&clients.ecs, cluster, service).await?.and_then(read_service))
+}
+
+/// The service as ECS describes it, where there is one.
+pub(crate) async fn described(
+    client: &aws_sdk_ecs::Client,
+    cluster: &str,
+    service: &str,
+) -> Result<Option<ecs::Service>> {
+    let described = client
         .describe_services()
         .cluster(cluster)
         .services(service)
@@ -23,13 +31,13 @@ pub(super) async fn describe(clients: &Clients, cluster: &str, service: &str) ->
         .await
         .action("ecs:DescribeServices");
     match described {
-        Ok(described) => Ok(described.services.unwrap_or_default().into_iter().next().and_then(read_service)),
+        Ok(described) => Ok(described.services.unwrap_or_default().into_iter().next()),
         Err(error) if error.code() == Some("ClusterNotFoundException") => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn read_service(service: ecs::Service) -> Option<Service> {
+pub(crate) fn read_service(service: ecs::Service) -> Option<Service> {
     let tags = service.tags.unwrap_or_default().into_iter();
     let events = service.events.unwrap_or_default().into_iter().take(EVENTS_KEPT);
     Some(Service {
