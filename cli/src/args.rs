@@ -1,5 +1,15 @@
 //! The words of the command line.
 
+mod freeze;
+mod look;
+mod services;
+mod status;
+
+pub use freeze::{Freeze, Switch};
+pub use look::{Audit, Validate, Variables};
+pub use services::{Fix, Monitor, Scale, StackTask};
+pub use status::{Format, Status};
+
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -11,14 +21,21 @@ use crate::say::Output;
 const EXAMPLES: &str = "\
 Examples:
   wk status                                    what is wrong, first of all
-  wk diagnose ecs:prod/web                     how a service stands, and what a rollback would do
+  wk status --watch                            the same as it goes on, in the whole terminal
+  wk diagnose prod/web                         how a service stands, and what a rollback would do
+  wk monitor prod/web                          its deployment, followed to its end
   wk rollback ecs:prod/web                     the plan; with --apply it is carried out
   wk rollback ecs:prod/web --to web:41 --apply
   wk redeploy --secret prod/db                 who would be redeployed
+  wk scale prod/web 4                          the plan: from how many, and who else scales it
+  wk stack fix billing                         what a stack is stuck in, and what would be done
   wk dlq status                                the dead-letter queues, and when letters are lost
   wk dlq redrive orders-dlq --group 3f2a
   wk ack <incident>                            you have it in hand: nobody else is called
   wk route test --severity sev1 --subject prod/web
+  wk validate prod/web                         before a deployment: whether it can succeed
+  wk env web --compare staging                 what differs, without showing a value
+  wk doctor                                    what is missing, and how to mend it
 
 Exit codes: 0 healthy or done, 1 errors or refused, 2 warnings or unknown, 3 could not run,
 130 Ctrl-C.
@@ -62,16 +79,28 @@ pub enum Command {
     Status(Status),
     /// Say how a target stands, why its tasks stop, and what a rollback would do.
     Diagnose {
-        /// Such as ecs:prod/web, lambda:orders:live or stack:billing.
-        target: String,
+        /// Such as prod/web, lambda:orders:live, stack:billing, or a name that only one has; without it, how the last
+        /// deployment of each service stands.
+        target: Option<String>,
     },
+    /// Follow a deployment of a service to its end; the exit code tells which.
+    Monitor(Monitor),
     /// Roll a target back. Without --apply, only the plan is told.
     Rollback(Rollback),
-    /// Redeploy the services that use a secret. Without --apply, only the plan is told.
+    /// Redeploy the services that use a secret, or one service. Without --apply, only the plan is told.
     Redeploy(Redeploy),
+    /// Give a service another number of tasks. Without --apply, only the plan is told.
+    Scale(Scale),
+    /// Stacks of CloudFormation.
+    #[command(subcommand)]
+    Stack(StackTask),
     /// What services do with secrets.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// The environment variables that a service really runs with, masked.
+    Env(Variables),
+    /// Before a deployment: whether images, secrets, stacks, certificates and alarms are as it needs them.
+    Validate(Validate),
     /// Dead-letter queues.
     #[command(subcommand)]
     Dlq(Dlq),
@@ -95,6 +124,12 @@ pub enum Command {
     /// The policy: what the owners decided.
     #[command(subcommand)]
     Policy(PolicyTask),
+    /// Stop all that is changed by itself, or let it go on; at once.
+    Freeze(Freeze),
+    /// What Watchkeeper did, and why.
+    Audit(Audit),
+    /// What is missing for you or for Watchkeeper, and how to mend it.
+    Doctor,
     /// Print the completions of a shell.
     Completions {
         /// Which.
@@ -110,6 +145,8 @@ impl Command {
         match self {
             Self::Rollback(Rollback { apply, .. })
             | Self::Redeploy(Redeploy { apply, .. })
+            | Self::Scale(Scale { apply, .. })
+            | Self::Stack(StackTask::Fix(Fix { apply, .. }))
             | Self::Dlq(
                 Dlq::Redrive { apply, .. }
                 | Dlq::Archive(Emptying { apply, .. })
@@ -117,18 +154,29 @@ impl Command {
                 | Dlq::Purge(Emptying { apply, .. })
                 | Dlq::Restore { apply, .. },
             ) => *apply,
-            Self::Ack { .. } | Self::Silence(_) => true,
+            Self::Ack { .. } | Self::Silence(_) | Self::Freeze(Freeze { switch: Some(_) }) => true,
             Self::Dlq(Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. })
             | Self::Status(_)
             | Self::Diagnose { .. }
+            | Self::Monitor(_)
             | Self::Secrets(_)
+            | Self::Env(_)
+            | Self::Validate(_)
             | Self::Scaling
             | Self::Incidents
             | Self::Route(_)
             | Self::Policy(_)
+            | Self::Freeze(Freeze { switch: None })
+            | Self::Audit(_)
+            | Self::Doctor
             | Self::Completions { .. }
             | Self::Man => false,
         }
+    }
+
+    /// Whether it takes the whole terminal, and so hears Ctrl-C as a key.
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Status(Status { watch: true, .. }))
     }
 
     /// What is true when it is interrupted.
@@ -139,21 +187,39 @@ impl Command {
                 "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five \
                  minutes, the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
             }
-            Self::Rollback(_) | Self::Redeploy(_) | Self::Ack { .. } | Self::Silence(_) if self.acts() => {
+            Self::Freeze(Freeze { switch: Some(_) }) => {
+                "interrupted. The policy is as it was, or with the freeze as you wanted it: wk freeze says which"
+            }
+            Self::Monitor(_) => "interrupted; nothing was changed, and the deployment goes on",
+            Self::Rollback(_)
+            | Self::Redeploy(_)
+            | Self::Scale(_)
+            | Self::Stack(_)
+            | Self::Ack { .. }
+            | Self::Silence(_)
+                if self.acts() =>
+            {
                 "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
                  incidents, wk silence)"
             }
             Self::Rollback(_)
             | Self::Redeploy(_)
+            | Self::Scale(_)
+            | Self::Stack(_)
             | Self::Ack { .. }
             | Self::Silence(_)
             | Self::Status(_)
             | Self::Diagnose { .. }
             | Self::Secrets(_)
+            | Self::Env(_)
+            | Self::Validate(_)
             | Self::Scaling
             | Self::Incidents
             | Self::Route(_)
             | Self::Policy(_)
+            | Self::Freeze(Freeze { switch: None })
+            | Self::Audit(_)
+            | Self::Doctor
             | Self::Completions { .. }
             | Self::Man => NOTHING,
         }
@@ -161,43 +227,6 @@ impl Command {
 }
 
 const NOTHING: &str = "interrupted; nothing was changed";
-
-/// Which checks, and how they are shown.
-#[derive(Debug, ClapArgs)]
-pub struct Status {
-    /// Only this kind, such as ecs-service; may be given several times.
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<String>,
-    /// How it is shown; yaml is short, for language models.
-    #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
-}
-
-/// How checks are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the words are the function's own")]
-pub enum Format {
-    Summary,
-    Table,
-    Yaml,
-    Json,
-    Verbose,
-    Html,
-}
-
-impl Format {
-    /// The function's word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Summary => "summary",
-            Self::Table => "table",
-            Self::Yaml => "yaml",
-            Self::Json => "json",
-            Self::Verbose => "verbose",
-            Self::Html => "html",
-        }
-    }
-}
 
 /// Who asks.
 #[derive(Debug, ClapArgs)]
@@ -240,12 +269,15 @@ pub struct Rollback {
     pub who: Who,
 }
 
-/// Of which secret.
+/// Of which secret, or which service.
 #[derive(Debug, ClapArgs)]
 pub struct Redeploy {
-    /// The secret's name or ARN.
+    /// The services that use this secret, by its name or ARN.
+    #[arg(long, required_unless_present = "service", conflicts_with = "service")]
+    pub secret: Option<String>,
+    /// This service alone, such as prod/web: what runs is deployed anew.
     #[arg(long)]
-    pub secret: String,
+    pub service: Option<String>,
     /// Carry the plan out.
     #[arg(long)]
     pub apply: bool,
@@ -265,6 +297,13 @@ pub enum Secrets {
         /// The secret's name or ARN.
         secret: String,
     },
+    /// Which secrets and keys a service's tasks read when they start, and which are missing.
+    Check {
+        /// The service, such as web or prod/web.
+        service: String,
+    },
+    /// When each secret was rotated and will be, and what is overdue or stuck.
+    Rotation,
 }
 
 /// Dead-letter queues.
@@ -476,6 +515,14 @@ mod tests {
         check("wk status --kind dlq --format yaml --env prod", None);
         check("wk rollback ecs:prod/web --to 41 --apply --confirm ROLLBACK", None);
         check("wk rollback ecs:prod/web --confirm ROLLBACK", Some("--apply"));
+        check("wk monitor prod/web --timeout 10m", None);
+        check("wk monitor prod/web --timeout soon", Some("write a time such as 90s, 30m or 1h"));
+        check("wk monitor prod/web --every 10m", Some("from 1s to 5m"));
+        check("wk scale prod/web", Some("<COUNT>"));
+        check("wk scale prod/web -1", Some("-1"));
+        check("wk stack fix billing --skip-unfixable --cancel-in-progress --apply", None);
+        check("wk redeploy --service web --secret prod/db", Some("cannot be used with"));
+        check("wk redeploy", Some("--secret"));
         check("wk rollback ecs:prod/web --to 41 --at 2026-11-20T03:00:00Z", Some("cannot be used with"));
         check("wk dlq redrive orders-dlq", Some("--group"));
         check("wk dlq purge orders-dlq", Some("--count"));
@@ -483,6 +530,11 @@ mod tests {
         check("wk silence", None);
         check("wk silence --until 2026-12-01T00:00:00Z --reason none", Some("FIELD=VALUE"));
         check("wk --region  status", Some("--region"));
+        check("wk freeze on --reason holidays --until 2026-12-27T00:00:00Z", None);
+        check("wk freeze on --until tomorrow", Some("--until"));
+        check("wk audit --since 200d", Some("180d"));
+        check("wk env web --compare staging --show", Some("cannot be used with"));
+        check("wk env web --with staging/web", Some("--compare"));
         check("wk rolback ecs:prod/web", Some("rollback"));
     }
 }

@@ -1,18 +1,31 @@
 //! What is asked, one file per group of words: the request, and how its answer is shown.
 
+mod audit;
 mod changes;
+mod checks;
+mod deed;
 mod dlq;
+mod doctor;
+mod env;
+mod freeze;
+mod keys;
+mod monitor;
 mod notices;
 mod policy;
+mod rotation;
+mod scale;
 mod scaling;
 mod secrets;
+mod services;
 mod status;
+mod validate;
+mod watch;
 
 use clap::CommandFactory;
 use serde_json::Value;
 
 use crate::Problem;
-use crate::args::{Args, Command, Route, Secrets, Who};
+use crate::args::{Args, Command, Route, Secrets, StackTask, Who};
 use crate::exit::Exit;
 use crate::reach::Reach;
 use crate::say::Out;
@@ -26,11 +39,19 @@ pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {
         Command::Completions { shell } => Ok(completions(*shell, out)),
         Command::Man => man(out),
         Command::Policy(task) => policy::without_account(task, out)?,
-        Command::Status(_)
-        | Command::Diagnose { .. }
+        Command::Status(status) => Err(watch::refusal(status, out)?),
+        Command::Diagnose { .. }
+        | Command::Monitor(_)
         | Command::Rollback(_)
         | Command::Redeploy(_)
+        | Command::Scale(_)
+        | Command::Stack(_)
         | Command::Secrets(_)
+        | Command::Env(_)
+        | Command::Validate(_)
+        | Command::Freeze(_)
+        | Command::Audit(_)
+        | Command::Doctor
         | Command::Dlq(_)
         | Command::Scaling
         | Command::Incidents
@@ -47,6 +68,9 @@ pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {
 /// Does what is asked, where that needs an account.
 pub(crate) async fn run(args: &Args, out: &Out) -> Result<Exit, Problem> {
     let environment = args.env.clone().or_else(|| shared::config::Env::process().optional("WK_ENV"));
+    if matches!(args.command, Command::Doctor) {
+        return Ok(doctor::run(args, environment.as_deref(), out).await);
+    }
     let reach = Reach::new(environment.as_deref(), args.profile.as_deref(), args.remote).await?;
     if out.is_for_people() {
         let how = if args.remote { "by the deployed functions" } else { "with your own credentials" };
@@ -55,18 +79,27 @@ pub(crate) async fn run(args: &Args, out: &Out) -> Result<Exit, Problem> {
     }
     match &args.command {
         Command::Status(status) => status::run(&reach, status, out).await,
-        Command::Diagnose { target } => changes::diagnose(&reach, target, out).await,
+        Command::Diagnose { target } => changes::diagnose(&reach, target.as_deref(), out).await,
+        Command::Monitor(monitor) => monitor::run(&reach, monitor, out).await,
         Command::Rollback(rollback) => changes::rollback(&reach, rollback, out).await,
         Command::Redeploy(redeploy) => secrets::redeploy(&reach, redeploy, out).await,
+        Command::Scale(scale) => scale::run(&reach, scale, out).await,
+        Command::Stack(StackTask::Fix(fix)) => changes::fix(&reach, fix, out).await,
         Command::Secrets(Secrets::Uses { secret }) => secrets::uses(&reach, secret, out).await,
+        Command::Secrets(Secrets::Check { service }) => keys::check(&reach, service, out).await,
+        Command::Secrets(Secrets::Rotation) => rotation::run(&reach, out).await,
+        Command::Env(asked) => env::run(&reach, asked, out).await,
+        Command::Validate(asked) => validate::run(&reach, asked, out).await,
+        Command::Freeze(asked) => freeze::run(&reach, asked, out).await,
+        Command::Audit(asked) => audit::run(&reach, asked, out).await,
         Command::Dlq(asked) => dlq::run(&reach, asked, out).await,
         Command::Scaling => scaling::run(&reach, out).await,
         Command::Incidents => notices::incidents(&reach, out).await,
         Command::Ack { incident, who } => notices::acknowledge(&reach, incident, who, out).await,
         Command::Silence(silence) => notices::silence(&reach, silence, out).await,
         Command::Route(Route::Test(sketch)) => notices::test(&reach, sketch, out).await,
-        // The others were answered without an account.
-        Command::Policy(_) | Command::Completions { .. } | Command::Man => {
+        // The others were answered without an account, or without a stack.
+        Command::Policy(_) | Command::Doctor | Command::Completions { .. } | Command::Man => {
             policy::in_place(&reach, out).await
         }
     }

@@ -5,12 +5,14 @@
 //! and shows the answer (`command`). What the functions are given by the template, it finds in the stack ([`stack`]); what
 //! they would log, it keeps in a file ([`journal`]).
 
+mod alarms;
 pub mod args;
 mod command;
 pub mod exit;
 pub mod journal;
 pub mod reach;
 pub mod say;
+mod service;
 pub mod stack;
 
 use std::fmt;
@@ -76,24 +78,40 @@ pub fn main() -> ExitCode {
         return Exit::Unable.into();
     };
     let exit = runtime.block_on(async {
-        let mut running = pin!(run(&args, &out));
-        if args.command.acts() {
-            tokio::select! {
-                exit = &mut running => return exit,
-                _ = ctrl_c() => out.note("Ending what was begun; Ctrl-C once more ends at once."),
-            }
+        let running = run(&args, &out);
+        // It restores the terminal before it ends, and hears Ctrl-C as a key.
+        if args.command.is_live() {
+            return running.await;
         }
-        tokio::select! {
-            exit = running => exit,
-            _ = ctrl_c() => {
-                out.problem(&args.command.interrupted());
-                Exit::Interrupted
-            }
-        }
+        let pressed = async || drop(ctrl_c().await);
+        interruptible(running, &args.command, &out, pressed).await
     });
     // A question to a terminal that nobody answers must not keep it from ending.
     runtime.shutdown_background();
     out.ended(exit).into()
+}
+
+/// Goes on to its end, or to Ctrl-C; what acts is ended only when that is asked for twice.
+async fn interruptible(
+    running: impl Future<Output = Exit>,
+    command: &args::Command,
+    out: &Out,
+    pressed: impl AsyncFn(),
+) -> Exit {
+    let mut running = pin!(running);
+    if command.acts() {
+        tokio::select! {
+            exit = &mut running => return exit,
+            () = pressed() => out.note("Ending what was begun; Ctrl-C once more ends at once."),
+        }
+    }
+    tokio::select! {
+        exit = running => exit,
+        () = pressed() => {
+            out.problem(&command.interrupted());
+            Exit::Interrupted
+        }
+    }
 }
 
 /// Credentials that the SDK takes before those of any profile.
@@ -120,6 +138,9 @@ fn elsewhere(args: &Args) -> Option<String> {
         Err(error) => return Some(format!("this program cannot be found again: {error}")),
     };
     let mut again = Command::new(program);
+    if let Some(name) = std::env::args_os().next() {
+        again.arg0(name);
+    }
     again.args(std::env::args_os().skip(1)).envs(wanted);
     for name in unwanted {
         again.env_remove(name);
@@ -135,6 +156,54 @@ pub async fn run(args: &Args, out: &Out) -> Exit {
         Err(problem) => {
             out.problem(&problem);
             Exit::Unable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+
+    use clap::Parser;
+
+    use super::args::Args;
+    use super::exit::Exit;
+    use super::interruptible;
+    use super::say::{Out, Output};
+
+    /// How a command ends whose work takes until Ctrl-C was pressed so often, and that many times it is.
+    async fn check(line: &str, work: Option<usize>, presses: usize, expected: Exit) {
+        let command = Args::try_parse_from(line.split(' ')).unwrap().command;
+        let count = Cell::new(0);
+        let press = async || {
+            if count.get() == presses {
+                pending::<()>().await;
+            }
+            count.set(count.get() + 1);
+        };
+        let working = async {
+            while work != Some(count.get()) {
+                tokio::task::yield_now().await;
+            }
+            Exit::Good
+        };
+        let ended = interruptible(working, &command, &Out::new(Output::Text), press).await;
+        assert_eq!(ended, expected, "{line}, pressed {presses} times");
+    }
+
+    #[tokio::test]
+    async fn what_acts_is_brought_to_its_end_unless_that_is_asked_for_twice() {
+        for deed in
+            ["wk rollback ecs:prod/web --apply", "wk dlq drain orders-dlq --count 3 --apply", "wk ack it"]
+        {
+            check(deed, Some(0), 0, Exit::Good).await;
+            check(deed, Some(1), 1, Exit::Good).await;
+            check(deed, None, 2, Exit::Interrupted).await;
+        }
+        for look in ["wk status", "wk rollback ecs:prod/web", "wk dlq drain orders-dlq --count 3"] {
+            check(look, Some(0), 0, Exit::Good).await;
+            check(look, None, 1, Exit::Interrupted).await;
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The functions: their library code with the operator's own credentials, or what is deployed.
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_cloudformation::config::Region;
 use aws_sdk_lambda as lambda;
 use aws_sdk_ssm as ssm;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
@@ -21,7 +24,7 @@ use shared::policy::{self, Policy};
 use shared::report::{self, Run};
 
 use crate::Problem;
-use crate::stack::{Stack, refused};
+use crate::stack::{Stack, causes, refused};
 
 /// A request may take as long as the longest invocation of the template: what it takes in hand is free again after that.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -30,6 +33,11 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// How often a rollback is asked for that AWS did not answer. The request's id stays, so that it is gone on with.
 const TRIES: usize = 3;
+
+/// The Region that is set. An empty variable sets none, although the SDK takes it for one.
+pub(crate) fn region(config: &SdkConfig) -> Option<&Region> {
+    config.region().filter(|region| !region.as_ref().is_empty())
+}
 
 /// A function that can be asked by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +93,25 @@ pub struct Reach {
     /// The stack.
     pub stack: Stack,
     remote: bool,
+    made: Made,
+}
+
+/// The functions that were asked: they keep their connections from one request to the next.
+#[derive(Debug, Default)]
+struct Made {
+    acknowledge: OnceCell<acknowledge::Acknowledge>,
+    dlq_triage: OnceCell<dlq_triage::DlqTriage>,
+    health_check: OnceCell<health_check::HealthCheck>,
+    notification_fanout: OnceCell<notification_fanout::Fanout>,
+    queue_scale: OnceCell<queue_scale::QueueScale>,
+}
+
+/// What is made once.
+fn once<T>(kept: &OnceCell<T>, make: impl FnOnce() -> shared::Result<T>) -> shared::Result<&T> {
+    match kept.get() {
+        Some(it) => Ok(it),
+        None => make().map(|it| kept.get_or_init(|| it)),
+    }
 }
 
 impl Reach {
@@ -97,22 +124,40 @@ impl Reach {
         profile: Option<&str>,
         remote: bool,
     ) -> Result<Self, Problem> {
-        let config = Aws::new().config().await.clone();
-        if let Some(name) = profile {
-            // The SDK's own search goes on to other credentials where a profile has none, and with these into another account.
-            let provider = ProfileFileCredentialsProvider::builder().profile_name(name).build();
-            provider.provide_credentials().await.map_err(|error| {
-                Problem::new(format!(
-                    "the profile {name} gives no credentials: {}",
-                    cloudformation::error::DisplayErrorContext(&error)
-                ))
-            })?;
-        }
-        if config.region().is_none() {
-            return Err(Problem::new("no AWS Region is set: give --region, or set AWS_REGION"));
+        let config = configured(profile).await?;
+        if region(&config).is_none() {
+            return Err(Problem::new(NO_REGION));
         }
         let stack = Stack::find(&cloudformation::Client::new(&config), environment).await?;
-        Ok(Self { config, stack, remote })
+        Ok(Self::at(config, stack, remote))
+    }
+
+    /// At a stack that is found already.
+    pub(crate) fn at(config: SdkConfig, stack: Stack, remote: bool) -> Self {
+        Self { config, stack, remote, made: Made::default() }
+    }
+
+    /// What clients are made with, for what no function does.
+    pub(crate) const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Keeps in the journal what no function did.
+    pub(crate) fn keep(&self, report: &Report) {
+        let run = Run {
+            environment: &self.stack.environment,
+            function: "wk",
+            request_id: &id().unwrap_or_default(),
+            cold: true,
+            began: now(),
+            millis: 0.0,
+        };
+        report::write(report, &run);
+    }
+
+    /// Whether the deployed functions are asked.
+    pub const fn is_remote(&self) -> bool {
+        self.remote
     }
 
     /// What a function answers to a request.
@@ -120,10 +165,18 @@ impl Reach {
     /// # Errors
     /// What the function fails with, or what kept it from being asked.
     pub async fn ask(&self, function: Function, event: &Value) -> Result<Value, Problem> {
-        if self.remote { self.invoke(function, event).await } else { self.run(function, event).await }
+        if self.remote { self.invoke(function, event).await } else { self.run(function, event, true).await }
     }
 
-    async fn run(&self, function: Function, event: &Value) -> Result<Value, Problem> {
+    /// The same for what looks only, and does so all the time: what comes of it is not kept in the journal, but for failures.
+    ///
+    /// # Errors
+    /// As [`Reach::ask`].
+    pub async fn look(&self, function: Function, event: &Value) -> Result<Value, Problem> {
+        if self.remote { self.invoke(function, event).await } else { self.run(function, event, false).await }
+    }
+
+    async fn run(&self, function: Function, event: &Value, kept: bool) -> Result<Value, Problem> {
         let lookup = |name: &str| self.stack.setting(name);
         let env = Env::new(&lookup);
         let now = now();
@@ -148,7 +201,9 @@ impl Reach {
             millis: began.elapsed().as_secs_f64() * 1_000.0,
         };
         let report = handled.inspect_err(|error| report::write(&Report::failed(error), &run))?;
-        report::write(&report, &run);
+        if kept || report.failure().is_some() {
+            report::write(&report, &run);
+        }
         match report.failure() {
             None => Ok(report.answer().clone()),
             Some((_, text)) => Err(Problem::new(text)),
@@ -164,28 +219,28 @@ impl Reach {
     ) -> shared::Result<Report> {
         match function {
             Function::Acknowledge => {
-                let config = acknowledge::Config::read(env)?;
-                acknowledge::Acknowledge::new(config).handle(event, invocation).await
+                let make = || acknowledge::Config::read(env).map(acknowledge::Acknowledge::new);
+                once(&self.made.acknowledge, make)?.handle(event, invocation).await
             }
             Function::AlarmRollback => {
                 let config = alarm_rollback::Config::read(env)?;
                 alarm_rollback::AlarmRollback::new(config).handle(event, invocation).await
             }
             Function::DlqTriage => {
-                let config = dlq_triage::Config::read(env)?;
-                dlq_triage::DlqTriage::new(config).handle(event, invocation).await
+                let make = || dlq_triage::Config::read(env).map(dlq_triage::DlqTriage::new);
+                once(&self.made.dlq_triage, make)?.handle(event, invocation).await
             }
             Function::HealthCheck => {
-                let config = health_check::Config::read(env)?;
-                health_check::HealthCheck::new(config).handle(event, invocation).await
+                let make = || health_check::Config::read(env).map(health_check::HealthCheck::new);
+                once(&self.made.health_check, make)?.handle(event, invocation).await
             }
             Function::NotificationFanout => {
-                let config = notification_fanout::Config::read(env)?;
-                notification_fanout::Fanout::new(config).handle(event, invocation).await
+                let make = || notification_fanout::Config::read(env).map(notification_fanout::Fanout::new);
+                once(&self.made.notification_fanout, make)?.handle(event, invocation).await
             }
             Function::QueueScale => {
-                let config = queue_scale::Config::read(env)?;
-                queue_scale::QueueScale::new(config).handle(event, invocation).await
+                let make = || queue_scale::Config::read(env).map(queue_scale::QueueScale::new);
+                once(&self.made.queue_scale, make)?.handle(event, invocation).await
             }
             Function::SecretRedeploy => {
                 let config = secret_redeploy::Config::read(env)?;
@@ -226,8 +281,16 @@ impl Reach {
     /// # Errors
     /// When SSM does not answer.
     pub async fn policy(&self) -> Result<Option<String>, Problem> {
-        let name = policy::parameter(&self.stack.environment);
-        match ssm::Client::new(&self.config).get_parameter().name(name).with_decryption(true).send().await {
+        Self::policy_at(&self.config, &self.stack.environment).await
+    }
+
+    /// The same of an environment whose stack is not found.
+    ///
+    /// # Errors
+    /// When SSM does not answer.
+    pub(crate) async fn policy_at(config: &SdkConfig, environment: &str) -> Result<Option<String>, Problem> {
+        let name = policy::parameter(environment);
+        match ssm::Client::new(config).get_parameter().name(name).with_decryption(true).send().await {
             Ok(found) => Ok(found.parameter.and_then(|it| it.value)),
             Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => {
                 Ok(None)
@@ -248,8 +311,32 @@ impl Reach {
     }
 }
 
+/// What is missing where AWS cannot be asked at all.
+pub(crate) const NO_REGION: &str = "no AWS Region is set: give --region, or set AWS_REGION";
+
+/// What all clients are made with.
+///
+/// # Errors
+/// Where the profile that was asked for gives no credentials.
+pub(crate) async fn configured(profile: Option<&str>) -> Result<SdkConfig, Problem> {
+    let config = Aws::new().config().await.clone();
+    if let Some(name) = profile {
+        // The SDK's own search goes on to other credentials where a profile has none, and with these into another account.
+        let mut own = ProviderConfig::without_region().with_region(config.region().cloned());
+        if let Some(http) = config.http_client() {
+            own = own.with_http_client(http);
+        }
+        let provider = ProfileFileCredentialsProvider::builder().configure(&own).profile_name(name).build();
+        provider.provide_credentials().await.map_err(|error| {
+            Problem::new(format!("the profile {name} gives no credentials: {}", causes(&error)))
+        })?;
+    }
+    Ok(config)
+}
+
+/// Now.
 #[expect(clippy::disallowed_methods, reason = "the one reading of the clock of a request")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 

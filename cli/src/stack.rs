@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation as cloudformation;
-use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 
 use crate::Problem;
 
@@ -50,6 +50,8 @@ pub struct Stack {
     pub name: String,
     /// What it watches.
     pub environment: String,
+    /// CloudFormation's word for how it stands, such as `UPDATE_COMPLETE`.
+    pub status: String,
     parameters: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
 }
@@ -85,7 +87,8 @@ impl Stack {
             .collect();
         let ours = OURS.iter().all(|name| outputs.contains_key(*name));
         let environment = parameters.get("Environment").filter(|_| ours)?.clone();
-        Some(Self { name: stack.stack_name.unwrap_or_default(), environment, parameters, outputs })
+        let status = stack.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default();
+        Some(Self { name: stack.stack_name.unwrap_or_default(), environment, status, parameters, outputs })
     }
 
     /// Its account and Region, as its topic's ARN names them.
@@ -104,6 +107,20 @@ impl Stack {
             From::Output(name) => self.outputs.get(*name),
         }
         .cloned()
+    }
+
+    /// What it was deployed with; nothing where it has no such parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// What this `wk` would find in it, and does not: it is older, or newer.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let lacks = |from: &From| match from {
+            From::Parameter(name) => (!self.parameters.contains_key(*name)).then_some(*name),
+            From::Output(name) => (!self.outputs.contains_key(*name)).then_some(*name),
+        };
+        SETTINGS.iter().filter_map(|(_, from)| lacks(from)).collect()
     }
 
     /// An output.
@@ -149,6 +166,20 @@ fn choose(found: Vec<Stack>, environment: Option<&str>) -> Result<Stack, Problem
     }
 }
 
+/// An error with its causes, in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !words.ends_with(&said) {
+            words = format!("{words}: {said}");
+        }
+        cause = error.source();
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What AWS said, as somebody at a terminal can use it.
 pub(crate) fn refused<E, R>(action: &str, error: &aws_sdk_cloudformation::error::SdkError<E, R>) -> Problem
 where
@@ -163,7 +194,7 @@ where
         )),
         None => Problem::new(format!(
             "AWS cannot be asked ({action}): {}. Are there credentials and a Region: --profile, --region, or aws sso login?",
-            DisplayErrorContext(error)
+            causes(error)
         )),
     }
 }
@@ -180,6 +211,7 @@ mod tests {
         Stack {
             name: format!("watchkeeper-{environment}"),
             environment: environment.to_owned(),
+            status: "UPDATE_COMPLETE".to_owned(),
             parameters,
             outputs,
         }
@@ -212,6 +244,9 @@ mod tests {
         assert_eq!(stack.setting("MODE").as_deref(), Some("observe"));
         assert_eq!(stack.setting("TIMERS_QUEUE_URL").as_deref(), Some("https://sqs/timers"));
         assert_eq!(stack.setting("HOME"), None);
+        let lacks = stack.lacks();
+        assert!(lacks.contains(&"LedgerTable") && lacks.contains(&"Clusters"), "{lacks:?}");
+        assert!(!lacks.contains(&"Mode") && !lacks.contains(&"TimersUrl"), "{lacks:?}");
         let problem = stack.output("LedgerTable").unwrap_err().to_string();
         assert!(problem.contains("has no output LedgerTable"), "{problem}");
     }

@@ -1,5 +1,10 @@
 //! `wk` as a process, at the deployed stack: what it says, what it changes, and how it exits.
 
+mod interrupted;
+mod ready;
+mod services;
+mod watch;
+
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -35,7 +40,9 @@ pub(crate) fn tests() -> Vec<(String, Test)> {
         ("who_is_told_is_tried_silenced_and_acknowledged", |stage| notices(stage).boxed_local()),
         ("wrong_usage_and_what_is_missing_are_said_in_words", |stage| wrong(stage).boxed_local()),
     ];
-    tests.into_iter().map(|(name, test)| (format!("wk::{name}"), test)).collect()
+    let more =
+        interrupted::tests().into_iter().chain(ready::tests()).chain(services::tests()).chain(watch::tests());
+    tests.into_iter().chain(more).map(|(name, test)| (format!("wk::{name}"), test)).collect()
 }
 
 /// What a command said.
@@ -73,6 +80,14 @@ fn home(stage: &Stage) -> PathBuf {
 
 /// The same with other variables in place of some.
 async fn with(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Said> {
+    let ended = command(stage, words, variables)?.output();
+    let ended = tokio::time::timeout(PATIENCE, ended).await.context("it does not end")??;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Said { exit: ended.status.code().unwrap_or(-1), out: text(ended.stdout), error: text(ended.stderr) })
+}
+
+/// `wk`, as it is begun.
+fn command(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Command> {
     let home = home(stage);
     std::fs::create_dir_all(&home)?;
     let program = home.join(NAME);
@@ -80,8 +95,8 @@ async fn with(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyh
         symlink(std::env::current_exe()?, &program)?;
     }
     let roots = stage.deployment.folder.join("roots.pem");
-    let ended = Command::new(&program)
-        .args(words)
+    let mut wk = Command::new(&program);
+    wk.args(words)
         .env_clear()
         .envs(stage.deployment.aws.environment())
         .env("SSL_CERT_FILE", roots)
@@ -89,11 +104,8 @@ async fn with(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyh
         .env("USER", "ann")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let ended = tokio::time::timeout(PATIENCE, ended).await.context("it does not end")??;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Said { exit: ended.status.code().unwrap_or(-1), out: text(ended.stdout), error: text(ended.stderr) })
+        .kill_on_drop(true);
+    Ok(wk)
 }
 
 async fn rollback(stage: &Stage) -> anyhow::Result<()> {

@@ -1,22 +1,28 @@
-//! `wk diagnose` and `wk rollback`.
+//! `wk diagnose`, `wk rollback` and `wk stack fix`.
 
 use serde_json::{Value, json};
 
-use super::{PLAN, by, each, shown, sure, text};
+use super::deed::Deed;
+use super::{by, each, services, shown, text};
 use crate::Problem;
-use crate::args::Rollback;
+use crate::args::{Fix, Rollback};
 use crate::exit::Exit;
 use crate::reach::{Function, Reach};
 use crate::say::{Out, Tone};
 
-pub(super) async fn diagnose(reach: &Reach, target: &str, out: &Out) -> Result<Exit, Problem> {
+pub(super) async fn diagnose(reach: &Reach, target: Option<&str>, out: &Out) -> Result<Exit, Problem> {
+    let Some(target) = target else {
+        return services::all(reach, out).await;
+    };
+    let target = services::target(reach, target).await?.to_string();
+    let target = target.as_str();
     let answer = reach.ask(Function::AlarmRollback, &json!({"diagnose": {"target": target}})).await?;
     out.answer(&answer, |out| {
         out.line(Tone::Strong, target);
         if let Some(now) = answer.get("now").filter(|now| !now.is_null()) {
             scene(now, out);
         }
-        if answer.pointer("/tasks/diagnosis").is_some() {
+        if each(&answer, "/tasks/stopped").next().is_some() {
             out.fact("tasks", shown(&answer, "/tasks/diagnosis/headline"));
         }
         for cause in each(&answer, "/tasks/diagnosis/causes") {
@@ -55,6 +61,14 @@ fn scene(now: &Value, out: &Out) {
                 Value::String(_) | Value::Number(_) | Value::Bool(_) => {
                     out.fact(&name.replace('_', " "), shown(it, &format!("/{name}")));
                 }
+                // Of all that is known, the thing itself.
+                Value::Object(more) if name == kind => {
+                    for (name, plain) in more {
+                        if plain.is_string() || plain.is_number() || plain.is_boolean() {
+                            out.fact(&name.replace('_', " "), shown(value, &format!("/{name}")));
+                        }
+                    }
+                }
                 Value::Null | Value::Array(_) | Value::Object(_) => {}
             }
         }
@@ -78,38 +92,56 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
         }
         json!({"rollback": event})
     };
-    let plan = reach.ask(Function::AlarmRollback, &event(true, None)).await?;
-    let is_possible = text(&plan, "/outcome") == "proposed";
-    if !asked.apply || !is_possible {
-        out.answer(&plan, |out| {
-            outcome(&plan, out);
-            if is_possible {
-                out.line(Tone::Plain, PLAN);
-            }
-        });
-        return Ok(if is_possible { Exit::Good } else { Exit::Errors });
-    }
-    if out.is_for_people() {
-        outcome(&plan, out);
-    }
-    let confirm = sure(reach, asked.sure.confirm.as_deref(), "ROLLBACK", out).await?;
-    // Somebody who types a word has read that plan, and takes their time.
-    let now = reach.ask(Function::AlarmRollback, &event(true, None)).await?;
-    if now.get("plan") != plan.get("plan") {
-        out.answer(&now, |out| outcome(&now, out));
-        out.problem(&"the plan has changed meanwhile; nothing was done. Look, and ask again");
-        return Ok(Exit::Errors);
-    }
-    let done = match reach.ask(Function::AlarmRollback, &event(false, confirm)).await {
-        Ok(done) => done,
-        Err(problem) => {
-            out.problem(&problem);
-            out.problem(&"it may have been done all the same: look with wk diagnose before you ask again");
-            return Ok(Exit::Errors);
-        }
+    let deed = Deed {
+        function: Function::AlarmRollback,
+        event: &event,
+        word: "ROLLBACK",
+        done: "rolled_back",
+        without: |_| Exit::Errors,
+        show: &outcome,
+        unknown: "it may have been done all the same: look with wk diagnose before you ask again",
+        apply: asked.apply,
+        confirm: asked.sure.confirm.as_deref(),
     };
-    out.answer(&done, |out| outcome(&done, out));
-    Ok(if text(&done, "/outcome") == "rolled_back" { Exit::Good } else { Exit::Errors })
+    deed.run(reach, out).await
+}
+
+/// `wk stack fix`: what is asked of the function beyond what the policy allows, the plan names.
+pub(super) async fn fix(reach: &Reach, asked: &Fix, out: &Out) -> Result<Exit, Problem> {
+    let by = by(&asked.who)?;
+    let event = |dry_run: bool, confirm: Option<&str>| {
+        json!({"fix": {"stack": asked.stack, "skip_unfixable": asked.skip_unfixable,
+            "cancel_in_progress": asked.cancel_in_progress, "dry_run": dry_run, "confirm": confirm, "by": by}})
+    };
+    let deed = Deed {
+        function: Function::AlarmRollback,
+        event: &event,
+        word: "ROLLBACK",
+        done: "rolled_back",
+        without: |plan| match text(plan, "/standing") {
+            "well" => Exit::Good,
+            "on_its_way" => Exit::Warnings,
+            _ => Exit::Errors,
+        },
+        show: &|answer, out| {
+            outcome(answer, out);
+            for skipped in each(answer, "/plan/act/continue_update_rollback/skip") {
+                out.fact("skips", skipped.as_str().unwrap_or_default());
+            }
+            let flag = match text(answer, "/allowed_by") {
+                "skip_unfixable" => "--skip-unfixable plans to continue without what keeps it from ending",
+                "cancel_in_progress" => {
+                    "--cancel-in-progress plans to cancel the update, and all of it goes back"
+                }
+                _ => return,
+            };
+            out.fact("or", flag);
+        },
+        unknown: "it may have been done all the same: look with wk stack fix before you ask again",
+        apply: asked.apply,
+        confirm: asked.sure.confirm.as_deref(),
+    };
+    deed.run(reach, out).await
 }
 
 /// What was decided, and why.

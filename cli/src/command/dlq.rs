@@ -13,9 +13,10 @@ pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, P
     if let Some(look) = plan(asked) {
         let answer = reach.ask(Function::DlqTriage, &event(&look)?).await?;
         out.answer(&answer, |out| {
-            match look {
-                Dlq::Status { .. } => status(&answer, out),
-                _ => groups(&answer, out),
+            if matches!(look, Dlq::Status { .. }) {
+                status(&answer, out);
+            } else {
+                groups(&answer, out);
             }
             out.line(Tone::Plain, "This is what there is; nothing was changed. With --apply it is done.");
         });

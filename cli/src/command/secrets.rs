@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{PLAN, by, each, shown, sure, text};
+use super::deed::Deed;
+use super::{PLAN, by, each, services, shown, sure, text};
 use crate::Problem;
 use crate::args::Redeploy;
 use crate::exit::Exit;
@@ -20,7 +21,10 @@ pub(super) async fn uses(reach: &Reach, secret: &str, out: &Out) -> Result<Exit,
 
 pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Result<Exit, Problem> {
     let by = by(&asked.who)?;
-    let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": asked.secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
+    let Some(secret) = &asked.secret else {
+        return one(reach, asked, &by, out).await;
+    };
+    let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
     out.note(LOOKING);
     let plan = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
     if !asked.apply {
@@ -53,6 +57,35 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
         }
     });
     Ok(if begun { Exit::Good } else { Exit::Errors })
+}
+
+/// One service alone.
+async fn one(reach: &Reach, asked: &Redeploy, by: &str, out: &Out) -> Result<Exit, Problem> {
+    let service = services::service(reach, asked.service.as_deref().unwrap_or_default()).await?.to_string();
+    let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"service": service, "dry_run": dry_run, "confirm": confirm, "by": by}});
+    let deed = Deed {
+        function: Function::SecretRedeploy,
+        event: &event,
+        word: "REDEPLOY",
+        done: "begun",
+        without: |_| Exit::Errors,
+        show: &|answer, out| {
+            let tone = if text(answer, "/outcome") == "begun" { Tone::Good } else { Tone::Warm };
+            out.line(tone, &format!("{}: {}", text(answer, "/outcome"), text(answer, "/reason")));
+            for note in each(answer, "/plan/notes") {
+                out.fact("note", note.as_str().unwrap_or_default());
+            }
+            for (label, pointer) in [("operation", "/operation"), ("next", "/next_step")] {
+                if answer.pointer(pointer).is_some_and(|it| !it.is_null()) {
+                    out.fact(label, shown(answer, pointer));
+                }
+            }
+        },
+        unknown: "it may have begun all the same: look with wk monitor before you ask again",
+        apply: asked.apply,
+        confirm: asked.sure.confirm.as_deref(),
+    };
+    deed.run(reach, out).await
 }
 
 /// Who uses the secret, and what would become of each.

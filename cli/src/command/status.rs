@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::text;
+use super::{text, watch};
 use crate::Problem;
 use crate::args::{Format, Status};
 use crate::exit::Exit;
@@ -10,7 +10,10 @@ use crate::reach::{Function, Reach};
 use crate::say::Out;
 
 pub(super) async fn run(reach: &Reach, status: &Status, out: &Out) -> Result<Exit, Problem> {
-    let format = if out.is_for_people() { status.format } else { Format::Json };
+    if status.watch {
+        return watch::run(reach, status, out).await;
+    }
+    let format = if out.is_for_people() { status.format.unwrap_or(Format::Table) } else { Format::Json };
     let environment = &reach.stack.environment;
     let asked =
         json!({"check": {"environment": environment, "kinds": status.kinds, "format": format.word()}});
