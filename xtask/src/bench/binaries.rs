@@ -241,6 +241,7 @@ fn queue_scale() -> anyhow::Result<Subject> {
         variables: &[
             ("ENVIRONMENT", "dev"),
             ("MODE", "act"),
+            ("CLUSTERS", "*"),
             ("LEDGER_TABLE", "ledger"),
             ("NOTICES_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:notices"),
         ],

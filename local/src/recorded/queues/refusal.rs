@@ -61,11 +61,8 @@ impl Refusal {
     pub(super) fn answer(&self) -> Answer {
         let known = SHAPES.iter().find(|(code, ..)| *code == self.code);
         let (shape, status) = known.map_or((&*self.code, 400), |(_, shape, status)| (*shape, *status));
-        let space = if shape.ends_with("Exception") {
-            "com.amazon.coral.service"
-        } else {
-            "com.amazonaws.sqs"
-        };
+        let space =
+            if shape.ends_with("Exception") { "com.amazon.coral.service" } else { "com.amazonaws.sqs" };
         let body = json!({"__type": format!("{space}#{shape}"), "message": self.message});
         let side = if self.is_sender { "Sender" } else { "Receiver" };
         Answer::raw(status, body.to_string())
