@@ -369,6 +369,8 @@ fn trouble(part: &Value) -> Option<String> {
 fn mend(problem: &str) -> &'static str {
     if problem.contains("denied") || problem.contains("AccessDenied") || problem.contains("not authorized") {
         "Have it granted to you, or let the function do it: --remote"
+    } else if problem.starts_with("environment variable ") {
+        "The stack does not give it: see outputs"
     } else {
         ""
     }
