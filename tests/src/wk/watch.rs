@@ -137,15 +137,19 @@ async fn shown(stage: &Stage) -> anyhow::Result<()> {
 
     let words = ["status", "--watch", "--kind", "sqs-queue", "--every", "30s"];
     let mut terminal = Terminal::open(stage, (24, 80), &words, Some(proxy.url()))?;
-    terminal.shows(&["WHAT IS WRONG", "DEGRADED", "DEAD LETTERS", "only"], &["no data"]).await?;
+    // How much stands under it depends on what else goes on there.
+    terminal.shows(&["WHAT IS WRONG", "DEGRADED", "only"], &["no data"]).await?;
     terminal.press("\t")?;
-    terminal.shows(&["[Wrong", "wk-watch", "more than 100", "do: "], &["DEAD LETTERS"]).await?;
+    terminal.shows(&["[Wrong", "wk-watch", "more than 100", "do: "], &["WATCHKEEPER DOES"]).await?;
     terminal.resize(10, 40).await?;
     terminal.shows(&["[Wrong", "2 of 7"], &["Services"]).await?;
     terminal.press("?")?;
     terminal.shows(&["KEYS"], &["WHAT IS WRONG"]).await?;
     terminal.press("q")?;
     terminal.shows(&["WHAT IS WRONG"], &["KEYS"]).await?;
+    terminal.resize(24, 80).await?;
+    terminal.press("\t\t\t\t")?;
+    terminal.shows(&["[Queues", "DEAD LETTERS"], &["no data"]).await?;
     terminal.press("q")?;
     terminal.ended(2, &["as of"]).await?;
 
