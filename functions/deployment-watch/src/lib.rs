@@ -346,7 +346,12 @@ impl DeploymentWatch {
                 }
                 act::close(self.clients().await, close, notice.as_ref(), now).await
             }
-            Verdict::Redeployed(redeployed) => act::redeployed(self.clients().await, redeployed, now).await,
+            Verdict::Redeployed(redeployed) => {
+                if let Some(notice) = tell::alone(policy, redeployed, now) {
+                    self.publish(&notice).await?;
+                }
+                act::redeployed(self.clients().await, redeployed, now).await
+            }
             Verdict::Broken(broken) => {
                 let notice = tell::broken(facts, policy, broken);
                 self.publish(&notice).await?;

@@ -121,6 +121,27 @@ fn anew(redeployed: &Redeployed) -> String {
     }
 }
 
+/// The notice of a redeploy that somebody asked for by hand, of one service, and that did not arrive. One that follows from a
+/// secret is told together with the others of it.
+pub(crate) fn alone(policy: &Policy, redeployed: &Redeployed, now: Timestamp) -> Option<Notice> {
+    let Redeployed { target, operation, ended } = redeployed;
+    let severity = match ended {
+        Ended::Failed { .. } => Severity::Sev2,
+        Ended::Superseded { .. } => Severity::Sev4,
+        Ended::Recovered { .. } | Ended::Unhealed { .. } => return None,
+    };
+    operation.incident.starts_with("request:").then(|| {
+        let title = anew(redeployed);
+        let subject = subject(target, None);
+        let mut notice = Notice::new(&operation.incident, State::Info, severity, subject, &title, now);
+        head(&mut notice, policy);
+        notice.summary = format!("{title}. It was asked for by hand.");
+        notice.fact("Revision", revision(target, &operation.to));
+        notice.next_steps.push(format!("Look how it stands: wk diagnose {target}"));
+        notice
+    })
+}
+
 /// The notice that closes an operation; none where people have heard already that all is well.
 pub(crate) fn closing(facts: &Facts, policy: &Policy, close: &Close) -> Option<Notice> {
     let Close { target, operation, ended, incident, at } = close;

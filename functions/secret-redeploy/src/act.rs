@@ -90,7 +90,7 @@ pub(crate) async fn redeploy(
 fn operation(redeploy: &Redeploy, plan: &Plan, now: Timestamp) -> Operation {
     Operation {
         id: plan.operation.clone(),
-        incident: Redeploy::incident_of(&redeploy.secret),
+        incident: redeploy.incident(),
         means: plan.means,
         from: plan.from.clone(),
         to: plan.from.clone(),

@@ -150,6 +150,16 @@ impl Redeploy {
     pub fn incident_of(secret: &str) -> String {
         format!("secret:{secret}")
     }
+
+    /// The key under which people hear of what becomes of it: of the secret, or of the request where one service alone was asked
+    /// for, which then stands in the secret's place.
+    pub fn incident(&self) -> String {
+        if self.secret.parse::<Target>().is_ok() {
+            format!("request:{}", self.id)
+        } else {
+            Self::incident_of(&self.secret)
+        }
+    }
 }
 
 /// One service of a redeploy.

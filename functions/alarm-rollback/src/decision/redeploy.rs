@@ -20,13 +20,14 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 /// A copy may be copied, too; more than this is no chain but a circle.
 const COPIES: usize = 10;
 
-/// A redeploy that Watchkeeper made because a secret changed.
+/// A redeploy that Watchkeeper made, because a secret changed or somebody asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Redeployed {
     /// Its operation's id.
     pub operation: String,
-    /// The secret's name.
-    pub secret: String,
+    /// The secret's name; nothing where somebody asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// When it began.
     pub at: Timestamp,
 }
@@ -34,10 +35,16 @@ pub struct Redeployed {
 impl fmt::Display for Redeployed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, secret, at } = self;
-        write!(
-            f,
-            "Watchkeeper redeployed it at {at:.0} because of the secret {secret} (operation {operation})"
-        )
+        match secret {
+            Some(secret) => write!(
+                f,
+                "Watchkeeper redeployed it at {at:.0} because of the secret {secret} (operation {operation})"
+            ),
+            None => write!(
+                f,
+                "Watchkeeper redeployed it at {at:.0} because somebody asked for it (operation {operation})"
+            ),
+        }
     }
 }
 
@@ -45,7 +52,8 @@ impl From<&Operation> for Redeployed {
     fn from(operation: &Operation) -> Self {
         Self {
             operation: operation.id.clone(),
-            secret: secret(&operation.incident).to_owned(),
+            secret: (!operation.incident.starts_with("request:"))
+                .then(|| secret(&operation.incident).to_owned()),
             at: operation.began,
         }
     }

@@ -315,6 +315,24 @@ fn every_verdict_has_a_word_and_a_reason_in_its_report() {
 }
 
 #[test]
+fn people_hear_how_a_redeploy_ended_that_somebody_asked_for_where_it_did_not_arrive() {
+    let failure = || Failure::Refuted { said: String::new(), disproves: false };
+    let failed = || Ended::Failed { failure: failure(), running: None };
+    for (incident, ended, told) in [
+        ("request:1", failed(), Some(Severity::Sev2)),
+        ("request:1", Ended::Superseded { running: td(43) }, Some(Severity::Sev4)),
+        ("request:1", Ended::Recovered { deployed: at(4), alarm: None }, None),
+        ("secret:arn:aws:secretsmanager:eu-central-1:1:secret:db-AbCdEf", failed(), None),
+    ] {
+        let operation = Operation { incident: incident.to_owned(), ..redeploy() };
+        let redeployed = Redeployed { target: target(), operation, ended };
+        let notice = alone(&policy(), &redeployed, at(7));
+        assert_eq!(notice.as_ref().map(|notice| notice.severity), told, "{incident}");
+        assert!(notice.is_none_or(|notice| notice.incident == incident && notice.state == State::Info));
+    }
+}
+
+#[test]
 fn a_redeploy_s_end_is_told_in_the_report_alone() {
     let report = |ended, said: Option<&str>| {
         let operation = Operation { said: said.map(ToOwned::to_owned), ..redeploy() };

@@ -110,6 +110,15 @@ fn the_same_move_has_the_same_id_and_a_move_back_another() {
 }
 
 #[test]
+fn people_hear_of_the_secret_or_of_the_request_for_one_service() {
+    let of =
+        |secret: &str| Redeploy { id: "1".to_owned(), secret: secret.to_owned(), ..redeploy() }.incident();
+    assert_eq!(of("ecs:prod/web"), "request:1");
+    let secret = "arn:aws:secretsmanager:eu-central-1:1:secret:db-AbCdEf";
+    assert_eq!(of(secret), format!("secret:{secret}"));
+}
+
+#[test]
 fn a_label_remembers_where_it_stood_before() {
     let first = Label::after(None, "v1", at("2026-11-20T03:00:00Z"));
     assert_eq!(first.before, None);

@@ -112,7 +112,7 @@ fn a_redeploy_by_watchkeeper_is_named_and_its_copy_is_the_same_code() {
         ..own("re-1")
     };
     let redeployed = |at: i64| {
-        let (operation, secret) = ("re-1".to_owned(), "prod/db".to_owned());
+        let (operation, secret) = ("re-1".to_owned(), Some("prod/db".to_owned()));
         Some(Redeployed { operation, secret, at: ago(at) })
     };
     let held = |revision| Why::SameCode { task_definition: td(revision), redeployed: redeployed(8) };
