@@ -286,6 +286,7 @@ fn begin(rule: &Scale, facts: &Facts, service: Service, now: Timestamp) -> Step 
             calm: None,
             hold: None,
             looked: now,
+            asked_by: None,
             end: None,
         },
     }
@@ -398,6 +399,7 @@ fn on_from(rule: &Scale, facts: &Facts, service: Service, known: &Scaling, now: 
         calm,
         hold: None,
         looked: now,
+        asked_by: None,
         ..scaling
     };
     Step::Set { scaling: change }

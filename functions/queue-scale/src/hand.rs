@@ -174,7 +174,7 @@ impl Run<'_> {
             Claim::InHand | Claim::Done(_) => return Ok(Verdict::Hold(Why::Repeated)),
         }
         let before = kept.scaling.clone();
-        let open = before.as_ref().filter(|known| known.goes_on());
+        let open = before.as_ref().filter(|known| known.goes_on() && !known.queue.is_empty());
         let rule = facts.rule.as_ref();
         let scaling = Scaling {
             id: operation.to_owned(),
@@ -193,17 +193,16 @@ impl Run<'_> {
             calm: None,
             hold: None,
             looked: now,
+            asked_by: Some(request.by.clone().unwrap_or_else(|| "somebody".to_owned())),
             end: Some(End::Superseded),
         };
         if !ledger.keep_scaling(target, kept, scaling.clone(), now).await? {
             return Ok(Verdict::Hold(Why::Overtaken));
         }
         if let Err(error) = self.update(target, plan.to).await {
-            if error.class() == Class::Permanent {
-                let own =
-                    Scaling { own: plan.from, to: plan.from, told: true, end: Some(End::Back), ..scaling };
-                ledger.keep_scaling(target, kept, before.unwrap_or(own), now).await?;
-            }
+            // Where it was made all the same, and only its answer was lost, what is remembered then is somebody else's count.
+            let own = Scaling { own: plan.from, to: plan.from, told: true, end: Some(End::Back), ..scaling };
+            ledger.keep_scaling(target, kept, before.unwrap_or(own), now).await?;
             return Err(error);
         }
         let open = open.cloned();

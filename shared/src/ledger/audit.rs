@@ -232,6 +232,17 @@ fn short(revision: &str) -> &str {
 }
 
 fn of_scaling(target: &Target, scaling: Scaling) -> Deed {
+    if scaling.asked_by.is_some() {
+        return Deed {
+            at: Some(scaling.changed),
+            what: "scale",
+            target: target.to_string(),
+            outcome: "made".to_owned(),
+            why: format!("asked for by hand: {} to {} tasks", scaling.before, scaling.to),
+            by: scaling.asked_by,
+            operation: Some(scaling.id),
+        };
+    }
     let queue = scaling.queue.rsplit(':').next().unwrap_or(&scaling.queue);
     Deed {
         at: Some(scaling.changed),

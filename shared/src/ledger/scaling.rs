@@ -42,6 +42,8 @@ pub struct Scaling {
     pub looked: Timestamp,
     /// How it ends; it is over when people know of it.
     pub end: Option<End>,
+    /// Who asked for the count by hand; nobody where it follows from the queue.
+    pub asked_by: Option<String>,
 }
 
 /// How it ended.
@@ -85,6 +87,7 @@ impl Scaling {
             hold: get_ms(item, "hold"),
             looked: get_ms(item, "looked")?,
             end: get_s(item, "end").and_then(end),
+            asked_by: get_s(item, "asked_by"),
         })
     }
 
@@ -109,6 +112,7 @@ impl Scaling {
             ("hold", self.hold.map(ms)),
             ("looked", Some(ms(self.looked))),
             ("end", end),
+            ("asked_by", self.asked_by.as_ref().map(s)),
             ("expires_at", Some(expiry(now, DAYS_KEPT))),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
@@ -170,6 +174,7 @@ mod tests {
             calm: None,
             hold: None,
             looked: now,
+            asked_by: None,
             end: None,
         };
         let some = Some(now);

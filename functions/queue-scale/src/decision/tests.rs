@@ -54,6 +54,7 @@ fn scaling() -> Scaling {
         calm: None,
         hold: None,
         looked: at(0),
+        asked_by: None,
         end: None,
     }
 }

@@ -147,7 +147,9 @@ pub fn decide(to: u32, dry_run: bool, confirmed: bool, facts: &Facts) -> Verdict
     if !service.counted {
         return Verdict::Hold(Why::Daemon);
     }
-    if service.desired == to {
+    // A count that is there only while a queue is long goes away with it: asked for by somebody, it stays.
+    let borrowed = facts.known.as_ref().is_some_and(|known| known.end.is_none() && known.own != to);
+    if service.desired == to && !borrowed {
         return Verdict::Keep;
     }
     if let Some(operation) = facts.rolling_back.clone() {

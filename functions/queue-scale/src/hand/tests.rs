@@ -53,6 +53,7 @@ fn open() -> Scaling {
         calm: None,
         hold: None,
         looked: NOW,
+        asked_by: None,
         end: None,
     }
 }
@@ -61,6 +62,8 @@ fn open() -> Scaling {
 fn a_request_is_held_by_what_it_cannot_or_must_not_do() {
     let production = || Facts { production: true, environment: "prod".to_owned(), ..facts() };
     let rolling_back = || Facts { rolling_back: Some("7".to_owned()), ..facts() };
+    // It has these two only while the queue is long.
+    let borrowed = || Facts { known: Some(Scaling { own: 1, to: 2, ..open() }), ..facts() };
     let foreign = || Facts { foreign: Some("it belongs to staging".to_owned()), ..facts() };
     #[rustfmt::skip]
     let cases = [
@@ -77,6 +80,7 @@ fn a_request_is_held_by_what_it_cannot_or_must_not_do() {
         (4, true, false, service(|it| it.counted = false), "it is a daemon service, whose count is that of its instances"),
         (4, true, false, rolling_back(), "a rollback of it is in progress (operation 7)"),
         (2, true, false, rolling_back(), "keep"),
+        (2, false, false, borrowed(), "set 2 to 2"),
     ];
     for (to, dry_run, confirmed, facts, expected) in cases {
         let said = match decide(to, dry_run, confirmed, &facts) {
