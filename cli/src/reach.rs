@@ -185,8 +185,9 @@ impl Reach {
         let began = Instant::now();
         let mut handled = self.handle(function, event, &invocation, &env).await;
         for _ in 1..TRIES {
-            let again = function == Function::AlarmRollback
-                && handled.as_ref().is_err_and(|error| error.class() == Class::Transient);
+            // One operation, whose id follows from the request's: it is gone on with.
+            let is_one = function == Function::AlarmRollback || event.pointer("/redeploy/service").is_some();
+            let again = is_one && handled.as_ref().is_err_and(|error| error.class() == Class::Transient);
             if !again {
                 break;
             }

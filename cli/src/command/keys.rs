@@ -141,13 +141,18 @@ impl Keys {
         definition: &TaskDefinition,
     ) -> Vec<Found> {
         let mut found = Vec::new();
+        let home = service.described.service_arn().unwrap_or_default();
         let own = reference::of_definition(definition);
         for it in own.into_iter().chain(reference::of_service(&service.described)) {
             // What the application reads by itself, and when, nobody knows here.
             if it.place == Place::Environment {
                 continue;
             }
-            let looked = self.secret(config, &it).await;
+            let looked = if is_elsewhere(it.secret.as_str(), home) {
+                Looked::Unknown(ELSEWHERE.to_owned())
+            } else {
+                self.secret(config, &it).await
+            };
             found.push(Found {
                 container: it.container.clone().unwrap_or_default(),
                 place: place(it.place),
@@ -157,10 +162,12 @@ impl Keys {
             });
         }
         let parameters = parameters(definition);
-        self.parameters(config, parameters.iter().map(|(_, name)| name.as_str())).await;
-        found.extend(parameters.into_iter().map(|(container, name)| {
-            let standing = self.parameters.get(&name).cloned();
-            let standing = standing.unwrap_or_else(|| Standing::Unknown("it was not looked at".to_owned()));
+        let here = parameters.iter().filter(|(.., from)| !is_elsewhere(from, home));
+        self.parameters(config, here.map(|(_, name, _)| name.as_str())).await;
+        found.extend(parameters.into_iter().map(|(container, name, from)| {
+            let standing = self.parameters.get(&name).cloned().filter(|_| !is_elsewhere(&from, home));
+            let why = if is_elsewhere(&from, home) { ELSEWHERE } else { "it was not looked at" };
+            let standing = standing.unwrap_or_else(|| Standing::Unknown(why.to_owned()));
             Found { container, place: "parameter", name, key: None, standing }
         }));
         found
@@ -273,14 +280,26 @@ fn standing(looked: &Looked, key: Option<&str>) -> Standing {
     }
 }
 
-/// The parameters that containers and their logs read, by their container.
-fn parameters(definition: &TaskDefinition) -> BTreeSet<(String, String)> {
+const ELSEWHERE: &str = "it is in another Region or account, and not looked at from here";
+
+/// Whether an ARN names another Region or account than that of the service. A bare name is of these.
+fn is_elsewhere(from: &str, home: &str) -> bool {
+    let place = |arn: &str| {
+        let mut parts = arn.strip_prefix("arn:")?.split(':').skip(2);
+        Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
+    };
+    place(from).zip(place(home)).is_some_and(|(from, home)| from != home)
+}
+
+/// The parameters that containers and their logs read: the container, the parameter's name, and how it is named there.
+fn parameters(definition: &TaskDefinition) -> BTreeSet<(String, String, String)> {
     let containers = definition.container_definitions().iter();
     let all = containers.flat_map(|container| {
         let log = container.log_configuration().map(aws_sdk_ecs::types::LogConfiguration::secret_options);
         let all = container.secrets().iter().chain(log.unwrap_or_default());
         all.filter_map(|it| {
-            Some((container.name().unwrap_or_default().to_owned(), parameter(it.value_from())?.to_owned()))
+            let name = parameter(it.value_from())?.to_owned();
+            Some((container.name().unwrap_or_default().to_owned(), name, it.value_from().to_owned()))
         })
     });
     all.collect()
@@ -303,7 +322,21 @@ fn parameter(from: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, Found, Looked, Standing, exit, keys, parameter, standing};
+    use super::{Exit, Found, Looked, Standing, exit, is_elsewhere, keys, parameter, standing};
+
+    #[test]
+    fn what_is_in_another_region_or_account_is_not_taken_for_something_here() {
+        let home = "arn:aws:ecs:eu-central-1:111122223333:service/prod/web";
+        for (from, elsewhere) in [
+            ("/shop/key", false),
+            ("prod/db", false),
+            ("arn:aws:ssm:eu-central-1:111122223333:parameter/shop/key", false),
+            ("arn:aws:ssm:us-east-1:111122223333:parameter/shop/key", true),
+            ("arn:aws:secretsmanager:eu-central-1:444455556666:secret:db-AbCdEf", true),
+        ] {
+            assert_eq!(is_elsewhere(from, home), elsewhere, "{from}");
+        }
+    }
 
     #[test]
     fn a_key_that_is_not_there_is_missing_and_no_value_is_told() {

@@ -136,7 +136,7 @@ async fn until(due: Option<Timestamp>, now: Timestamp) {
 }
 
 /// What ends it from outside.
-struct Ends([Signal; 3]);
+struct Ends([Signal; 4]);
 
 impl Ends {
     fn new() -> Result<Self, Problem> {
@@ -146,15 +146,17 @@ impl Ends {
             heard(SignalKind::interrupt())?,
             heard(SignalKind::terminate())?,
             heard(SignalKind::hangup())?,
+            heard(SignalKind::quit())?,
         ]))
     }
 
     async fn wait(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
+        let [interrupt, terminate, hangup, quit] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
+            _ = quit.recv() => {}
         }
     }
 }

@@ -69,10 +69,11 @@ fn key(line: &str) -> Option<&str> {
     line.get(..=name.len() + colon)
 }
 
-/// How many lines below the first belong to it: those that are indented, and what is empty or a comment between them.
+/// How many lines below the first belong to it: those that are indented, and what is empty or a comment between them. A comment
+/// that nothing of it follows is the owner's, wherever it begins.
 fn continued(lines: &[&str]) -> usize {
-    let is_indented = |line: &&str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
-    let is_nothing = |line: &&str| line.trim().is_empty() || line.starts_with('#');
+    let is_nothing = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let is_indented = |line: &&str| line.starts_with([' ', '\t']) && !is_nothing(line);
     let rest = lines.get(1..).unwrap_or_default();
     let own = rest.iter().take_while(|line| is_indented(line) || is_nothing(line));
     own.enumerate().filter(|(_, line)| is_indented(line)).map(|(at, _)| at + 1).last().unwrap_or(0)
@@ -150,6 +151,8 @@ mod tests {
             &Freeze::Off,
             &format!("freeze: false\n{rest}"),
         );
+        let owners = "  # Never lift it without asking ann.\n  # freeze: {until: …}\n";
+        check(&format!("freeze: false\n{owners}{rest}"), &frozen, &format!("{line}\n{owners}{rest}"));
         check("freeze: true\r\nproduction: true\r\n", &Freeze::Off, "freeze: false\r\nproduction: true\r\n");
     }
 
