@@ -98,6 +98,11 @@ impl FromStr for Target {
     }
 }
 
+/// Whether a pattern covers a name: the name itself, or its beginning and a star, such as `orders-dlq`, `orders-*`, `*`.
+pub fn covers(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
+}
+
 /// Letters, digits, hyphens and underscores, at most 255: what ECS, Lambda and CloudFormation names are made of.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
@@ -107,7 +112,7 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use super::{Target, covers};
 
     #[track_caller]
     fn check(text: &str, valid: bool) {
@@ -120,6 +125,22 @@ mod tests {
                 assert!(!valid, "{error}");
                 assert!(error.contains("ecs:<cluster>/<service>"));
             }
+        }
+    }
+
+    #[test]
+    fn a_name_is_covered_by_itself_by_its_beginning_and_by_a_star() {
+        for (pattern, name, expected) in [
+            ("*", "orders-dlq", true),
+            ("orders-dlq", "orders-dlq", true),
+            ("orders-dlq", "orders-dlq-2", false),
+            ("orders-*", "orders-dlq", true),
+            ("orders-*", "orders-", true),
+            ("orders-*", "Orders-dlq", false),
+            ("orders*dlq", "orders-dlq", false),
+            ("", "orders-dlq", false),
+        ] {
+            assert_eq!(covers(pattern, name), expected, "{pattern} {name}");
         }
     }
 

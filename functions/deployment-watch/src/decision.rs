@@ -18,7 +18,7 @@ use serde::Serialize;
 use shared::ledger::operation::{Means, Operation};
 use shared::notice::Status;
 use shared::tags::Mode;
-use shared::target::Target;
+use shared::target::{self, Target};
 
 use crate::event::Hint;
 use crate::facts::Facts;
@@ -192,9 +192,11 @@ fn covers(policy: &Policy, target: &Target) -> Result<(), Ignored> {
     let Target::Service { cluster, .. } = target else {
         return Ok(());
     };
-    let clusters = &policy.clusters;
-    let covered = clusters.strip_suffix('*').map_or(clusters == cluster, |start| cluster.starts_with(start));
-    if covered { Ok(()) } else { Err(Ignored::OtherCluster { cluster: cluster.clone() }) }
+    if target::covers(&policy.clusters, cluster) {
+        Ok(())
+    } else {
+        Err(Ignored::OtherCluster { cluster: cluster.clone() })
+    }
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {

@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 use regex::{Regex, RegexBuilder};
 use shared::policy::dlq::{Rule, Verdict};
+use shared::target::covers;
 use shared::{Error, Result};
 
-use crate::discover::belongs::covered;
 use crate::flavour::{Flavour, Origin};
 use crate::letter::Letter;
 use crate::signature::Signature;
@@ -172,7 +172,7 @@ impl Rules {
     /// [`Error::Malformed`] that names the rule whose expression cannot be used: letters are not judged by half of what
     /// was decided.
     pub fn of(rules: &[Rule], queue: &str) -> Result<Self> {
-        let about = rules.iter().filter(|rule| covered(&rule.queue, queue));
+        let about = rules.iter().filter(|rule| covers(&rule.queue, queue));
         about.map(Ready::of).collect::<Result<_>>().map(Self)
     }
 

@@ -173,7 +173,7 @@ pub async fn all(reach: &Reach<'_>, covers: &str, environment: &str, until: Inst
     let dead: Vec<&Queue> = world
         .queues
         .values()
-        .filter(|queue| belongs::covered(covers, &queue.name))
+        .filter(|queue| shared::target::covers(covers, &queue.name))
         .filter(|queue| world.named.contains_key(&queue.arn) || belongs::sounds_dead(&queue.name))
         .collect();
     let tagged = queues::tagged(reach.sqs, &dead, until).await;

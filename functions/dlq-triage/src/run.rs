@@ -248,7 +248,7 @@ impl Run<'_> {
     }
 
     fn is_covered(&self, letters: &DeadLetters) -> bool {
-        discover::belongs::covered(&self.config.queues, &letters.queue.name)
+        shared::target::covers(&self.config.queues, &letters.queue.name)
     }
 
     /// A message of our own queue.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use shared::error::{Call, Class};
 use shared::ledger::once::Claim;
 use shared::ledger::scaling::{End, Kept, Scaling};
-use shared::target::Target;
+use shared::target::{Target, covers};
 use shared::{Error, Report, Result, id};
 
 use crate::Run;
@@ -103,9 +103,8 @@ impl Run<'_> {
             self.autoscaling(target),
         )?;
         let tags = service.as_ref().map(|(_, tags)| tags);
-        let clusters = &self.config.clusters;
         let covered = matches!(target, Target::Service { cluster, .. }
-            if clusters.strip_suffix('*').map_or(clusters == cluster, |start| cluster.starts_with(start)));
+            if covers(&self.config.clusters, cluster));
         let foreign = if covered {
             self.foreign(tags)
         } else {

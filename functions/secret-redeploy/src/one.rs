@@ -8,7 +8,7 @@ use shared::lambda::Invocation;
 use shared::ledger::redeploy::{Cause, Phase, Redeploy};
 use shared::notice::{Notice, Severity, State, Subject};
 use shared::tags::{self, Tags};
-use shared::target::Target;
+use shared::target::{Target, covers};
 use shared::{Error, Report, Result, id};
 
 use crate::Reach;
@@ -31,8 +31,7 @@ pub(crate) async fn redeploy(reach: &Reach, request: &OneService, invocation: &I
     let Target::Service { cluster, .. } = target else {
         return Err(Error::Event(format!("{target} is no service; write ecs:<cluster>/<service>")));
     };
-    let clusters = &reach.policy.clusters;
-    if !clusters.strip_suffix('*').map_or(clusters == cluster, |start| cluster.starts_with(start)) {
+    if !covers(&reach.policy.clusters, cluster) {
         return Ok(held(target, &format!("{target} is not among the targets that this stack watches"), None));
     }
     let redeploy = wanted(request, invocation);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::read::{self, Lasting, Perhaps, Step, Whole};
 use super::{DAY, Day, MINUTE, TimeOfDay, WEEK, window};
+use crate::target;
 
 /// What is checked, what counts as healthy, and what people are told of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,10 +87,7 @@ pub struct Ignored {
 impl Ignored {
     /// Whether this is not checked.
     pub fn covers(&self, kind: &str, name: &str) -> bool {
-        let named = self.name.as_deref().is_none_or(|own| match own.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == own,
-        });
+        let named = self.name.as_deref().is_none_or(|own| target::covers(own, name));
         self.kind == kind && named
     }
 

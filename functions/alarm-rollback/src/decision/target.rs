@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::alarm::AlarmChange;
 use shared::tags;
-use shared::target::Target;
+use shared::target::{Target, covers};
 
 use super::{Asked, Policy, Question};
 use crate::facts::{Alarm, Facts};
@@ -121,11 +121,6 @@ pub(super) fn covered(target: &Target, policy: &Policy) -> bool {
         Target::Alias { function, .. } => covers(&policy.functions, function),
         Target::Stack { name } => covers(&policy.stacks, name),
     }
-}
-
-/// Whether a name is meant by a name, or by the beginning of one and a star.
-fn covers(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
 }
 
 #[cfg(test)]

@@ -20,11 +20,6 @@ fn tag(tags: &Tags) -> Option<&str> {
     tags.get(ENVIRONMENT).map(|value| value.trim())
 }
 
-/// Whether this name is the one that is covered, or begins like those that are: `orders-dlq`, `orders-*`, `*`.
-pub fn covered(covers: &str, name: &str) -> bool {
-    covers.strip_suffix('*').map_or(covers == name, |beginning| name.starts_with(beginning))
-}
-
 /// Whether a queue is called like one for dead letters: `orders-dlq`, `OrdersDLQ.fifo`, `orders-dead-letters`.
 pub fn sounds_dead(name: &str) -> bool {
     let name = name.strip_suffix(".fifo").unwrap_or(name).to_ascii_lowercase();

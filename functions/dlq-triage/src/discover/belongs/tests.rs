@@ -39,22 +39,6 @@ fn the_tag_of_the_queue_wins_then_those_of_its_sources_then_the_operator() {
 }
 
 #[test]
-fn a_name_is_covered_by_itself_by_its_beginning_and_by_a_star() {
-    for (covers, name, expected) in [
-        ("*", "orders-dlq", true),
-        ("orders-dlq", "orders-dlq", true),
-        ("orders-dlq", "orders-dlq-2", false),
-        ("orders-*", "orders-dlq", true),
-        ("orders-*", "orders-", true),
-        ("orders-*", "Orders-dlq", false),
-        ("orders*dlq", "orders-dlq", false),
-        ("", "orders-dlq", false),
-    ] {
-        assert_eq!(covered(covers, name), expected, "{covers} {name}");
-    }
-}
-
-#[test]
 fn a_queue_sounds_dead_by_the_end_of_its_name() {
     for name in [
         "orders-dlq",
