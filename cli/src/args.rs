@@ -30,7 +30,7 @@ Examples:
   wk scale prod/web 4                          the plan: from how many, and who else scales it
   wk stack fix billing                         what a stack is stuck in, and what would be done
   wk dlq status                                the dead-letter queues, and when letters are lost
-  wk dlq redrive orders-dlq --group 3f2a
+  wk dlq groups orders-dlq                     what letters died of, group by group
   wk ack <incident>                            you have it in hand: nobody else is called
   wk route test --severity sev1 --subject prod/web
   wk validate prod/web                         before a deployment: whether it can succeed
@@ -143,11 +143,11 @@ impl Command {
     /// Whether it changes something that must not be left half done: it is ended only when that is asked for twice.
     pub const fn acts(&self) -> bool {
         match self {
-            Self::Rollback(Rollback { apply, .. })
-            | Self::Redeploy(Redeploy { apply, .. })
-            | Self::Scale(Scale { apply, .. })
-            | Self::Stack(StackTask::Fix(Fix { apply, .. }))
-            | Self::Dlq(
+            Self::Rollback(Rollback { sure, .. })
+            | Self::Redeploy(Redeploy { sure, .. })
+            | Self::Scale(Scale { sure, .. })
+            | Self::Stack(StackTask::Fix(Fix { sure, .. })) => sure.apply,
+            Self::Dlq(
                 Dlq::Redrive { apply, .. }
                 | Dlq::Archive(Emptying { apply, .. })
                 | Dlq::Drain(Emptying { apply, .. })
@@ -181,52 +181,21 @@ impl Command {
 
     /// What is true when it is interrupted.
     pub const fn interrupted(&self) -> &'static str {
-        match self {
-            Self::Dlq(Dlq::Status { .. }) => NOTHING,
-            Self::Dlq(_) => {
-                "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five \
-                 minutes, the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
-            }
-            Self::Freeze(Freeze { switch: Some(_) }) => {
-                "interrupted. The policy is as it was, or with the freeze as you wanted it: wk freeze says which"
-            }
-            Self::Monitor(_) => "interrupted; nothing was changed, and the deployment goes on",
-            Self::Rollback(_)
-            | Self::Redeploy(_)
-            | Self::Scale(_)
-            | Self::Stack(_)
-            | Self::Ack { .. }
-            | Self::Silence(_)
-                if self.acts() =>
-            {
-                "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
-                 incidents, wk silence)"
-            }
-            Self::Rollback(_)
-            | Self::Redeploy(_)
-            | Self::Scale(_)
-            | Self::Stack(_)
-            | Self::Ack { .. }
-            | Self::Silence(_)
-            | Self::Status(_)
-            | Self::Diagnose { .. }
-            | Self::Secrets(_)
-            | Self::Env(_)
-            | Self::Validate(_)
-            | Self::Scaling
-            | Self::Incidents
-            | Self::Route(_)
-            | Self::Policy(_)
-            | Self::Freeze(Freeze { switch: None })
-            | Self::Audit(_)
-            | Self::Doctor
-            | Self::Completions { .. }
-            | Self::Man => NOTHING,
+        if matches!(self, Self::Dlq(_)) && !matches!(self, Self::Dlq(Dlq::Status { .. })) {
+            "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five minutes, \
+             the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
+        } else if matches!(self, Self::Monitor(_)) {
+            "interrupted; nothing was changed, and the deployment goes on"
+        } else if !self.acts() {
+            "interrupted; nothing was changed"
+        } else if matches!(self, Self::Freeze(_)) {
+            "interrupted. The policy is as it was, or with the freeze as you wanted it: wk freeze says which"
+        } else {
+            "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
+             incidents, wk silence)"
         }
     }
 }
-
-const NOTHING: &str = "interrupted; nothing was changed";
 
 /// Who asks.
 #[derive(Debug, ClapArgs)]
@@ -239,9 +208,15 @@ pub struct Who {
 /// What makes a plan a deed.
 #[derive(Debug, ClapArgs)]
 pub struct Sure {
+    /// Carry the plan out.
+    #[arg(long)]
+    pub apply: bool,
     /// The word that production asks for, where nobody can be asked to type it.
     #[arg(long, value_name = "WORD", requires = "apply")]
     pub confirm: Option<String>,
+    /// Who asks.
+    #[command(flatten)]
+    pub who: Who,
 }
 
 /// Of what, and to what.
@@ -258,15 +233,9 @@ pub struct Rollback {
     /// To what stood there before this operation.
     #[arg(long, value_name = "OPERATION")]
     pub undo: Option<String>,
-    /// Carry the plan out.
-    #[arg(long)]
-    pub apply: bool,
     /// What makes it a deed.
     #[command(flatten)]
     pub sure: Sure,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
 }
 
 /// Of which secret, or which service.
@@ -278,15 +247,9 @@ pub struct Redeploy {
     /// This service alone, such as prod/web: what runs is deployed anew.
     #[arg(long)]
     pub service: Option<String>,
-    /// Carry the plan out.
-    #[arg(long)]
-    pub apply: bool,
     /// What makes it a deed.
     #[command(flatten)]
     pub sure: Sure,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
 }
 
 /// What services do with secrets.
@@ -442,7 +405,7 @@ pub enum Route {
 /// What would be told.
 #[derive(Debug, ClapArgs)]
 pub struct Sketch {
-    /// How bad: sev1 to sev5.
+    /// How bad: sev1 to sev4.
     #[arg(long, default_value = "sev2")]
     pub severity: String,
     /// Whether it begins (firing), ends (resolved) or is told for the record (info).

@@ -5,15 +5,22 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use aws_sdk_ecs as ecs;
 use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, ServiceField, TaskDefinition};
+use secret_redeploy::budget::{Budget, Family};
 use shared::error::Call;
 use shared::tags;
-use shared::target::Target;
+use shared::target::{Target, covers};
 
 use crate::Problem;
 use crate::stack::Stack;
 
 /// `DescribeServices` takes at most this many at once (ECS API).
 const AT_ONCE: usize = 10;
+
+/// `ListServices` answers at most this many at once (ECS API).
+const LISTED: i32 = 100;
+
+/// What ECS answers of a cluster that is not there.
+const NO_CLUSTER: &str = "ClusterNotFoundException";
 
 /// A service.
 #[derive(Debug, Clone)]
@@ -124,15 +131,15 @@ pub(crate) async fn find(config: &SdkConfig, stack: &Stack, text: &str) -> Resul
 /// # Errors
 /// What ECS answers; where it is no name.
 pub(crate) async fn named(config: &SdkConfig, stack: &Stack, text: &str) -> Result<Vec<Service>, Problem> {
-    let client = ecs::Client::new(config);
+    let (client, budget) = (ecs::Client::new(config), Budget::new());
     let called = Called::read(text)?;
     let clusters = match called.cluster {
         Some(cluster) => vec![cluster.to_owned()],
-        None => clusters(&client, stack.parameter("Clusters").unwrap_or("*")).await?,
+        None => watched(&client, &budget, stack).await?,
     };
     let mut found = Vec::new();
     for cluster in &clusters {
-        found.extend(in_cluster(&client, cluster, &[called.name.to_owned()]).await?);
+        found.extend(in_cluster(&client, &budget, cluster, &[called.name.to_owned()]).await?);
     }
     Ok(found)
 }
@@ -184,16 +191,43 @@ fn choose<T>(
     }
 }
 
+/// `<cluster>/<service>` of every service of the clusters that the stack watches.
+///
+/// # Errors
+/// What ECS answers.
+pub(crate) async fn listed(config: &SdkConfig, stack: &Stack) -> Result<Vec<String>, Problem> {
+    let (client, budget) = (ecs::Client::new(config), Budget::new());
+    let mut labels = Vec::new();
+    for cluster in watched(&client, &budget, stack).await? {
+        let mut pages = client.list_services().cluster(&cluster).max_results(LISTED).into_paginator().send();
+        loop {
+            budget.pace(Family::ServiceRead).await;
+            let Some(page) = pages.next().await else { break };
+            let arns = match page.action("ecs:ListServices") {
+                Ok(page) => page.service_arns.unwrap_or_default(),
+                Err(error) if error.code() == Some(NO_CLUSTER) => break,
+                Err(error) => return Err(error.into()),
+            };
+            labels.extend(arns.iter().map(|arn| format!("{cluster}/{}", short(arn))));
+        }
+    }
+    Ok(labels)
+}
+
 /// The clusters that the stack watches.
-async fn clusters(client: &ecs::Client, pattern: &str) -> Result<Vec<String>, Problem> {
-    let Some(beginning) = pattern.strip_suffix('*') else { return Ok(vec![pattern.to_owned()]) };
+async fn watched(client: &ecs::Client, budget: &Budget, stack: &Stack) -> Result<Vec<String>, Problem> {
+    let pattern = stack.setting("CLUSTERS").unwrap_or_else(|| "*".to_owned());
+    if !pattern.ends_with('*') {
+        return Ok(vec![pattern]);
+    }
     let mut found = Vec::new();
     let mut pages = client.list_clusters().into_paginator().send();
-    while let Some(page) = pages.next().await {
+    loop {
+        budget.pace(Family::ClusterRead).await;
+        let Some(page) = pages.next().await else { return Ok(found) };
         let arns = page.action("ecs:ListClusters")?.cluster_arns.unwrap_or_default();
-        found.extend(arns.iter().map(|arn| short(arn).to_owned()).filter(|it| it.starts_with(beginning)));
+        found.extend(arns.iter().map(|arn| short(arn).to_owned()).filter(|name| covers(&pattern, name)));
     }
-    Ok(found)
 }
 
 /// The services with these names, `<cluster>/<service>`, that there are.
@@ -201,7 +235,7 @@ async fn clusters(client: &ecs::Client, pattern: &str) -> Result<Vec<String>, Pr
 /// # Errors
 /// What ECS answers.
 pub(crate) async fn all(config: &SdkConfig, labels: &[String]) -> Result<Vec<Service>, Problem> {
-    let client = ecs::Client::new(config);
+    let (client, budget) = (ecs::Client::new(config), Budget::new());
     let mut by_cluster = BTreeMap::<&str, Vec<String>>::new();
     for (cluster, name) in labels.iter().filter_map(|label| label.split_once('/')) {
         by_cluster.entry(cluster).or_default().push(name.to_owned());
@@ -209,14 +243,20 @@ pub(crate) async fn all(config: &SdkConfig, labels: &[String]) -> Result<Vec<Ser
     let mut found = Vec::new();
     for (cluster, names) in by_cluster {
         for some in names.chunks(AT_ONCE) {
-            found.extend(in_cluster(&client, cluster, some).await?);
+            found.extend(in_cluster(&client, &budget, cluster, some).await?);
         }
     }
     Ok(found)
 }
 
 /// What there is of these in a cluster; nothing where there is no such cluster.
-async fn in_cluster(client: &ecs::Client, cluster: &str, names: &[String]) -> Result<Vec<Service>, Problem> {
+async fn in_cluster(
+    client: &ecs::Client,
+    budget: &Budget,
+    cluster: &str,
+    names: &[String],
+) -> Result<Vec<Service>, Problem> {
+    budget.pace(Family::ServiceRead).await;
     let described = client
         .describe_services()
         .cluster(cluster)
@@ -227,7 +267,7 @@ async fn in_cluster(client: &ecs::Client, cluster: &str, names: &[String]) -> Re
         .action("ecs:DescribeServices");
     let described = match described {
         Ok(described) => described.services.unwrap_or_default(),
-        Err(error) if error.code() == Some("ClusterNotFoundException") => Vec::new(),
+        Err(error) if error.code() == Some(NO_CLUSTER) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let there = described.into_iter().filter(|it| it.status() != Some("INACTIVE"));

@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, Subcommand};
 use jiff::SignedDuration;
 
-use super::{Sure, Who};
+use super::Sure;
 
 /// Which deployment is followed, and how long.
 #[derive(Debug, ClapArgs)]
@@ -37,15 +37,9 @@ pub struct Scale {
     pub service: String,
     /// How many tasks it is to have.
     pub count: u32,
-    /// Carry the plan out.
-    #[arg(long)]
-    pub apply: bool,
     /// What makes it a deed.
     #[command(flatten)]
     pub sure: Sure,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
 }
 
 /// Stacks of CloudFormation.
@@ -71,15 +65,9 @@ pub struct Fix {
     /// An update that is in progress for too long (30 minutes, or what the policy says) may be cancelled.
     #[arg(long)]
     pub cancel_in_progress: bool,
-    /// Carry the plan out.
-    #[arg(long)]
-    pub apply: bool,
     /// What makes it a deed.
     #[command(flatten)]
     pub sure: Sure,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
 }
 
 fn timeout(text: &str) -> Result<SignedDuration, String> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deed::Deed;
+use super::deed::{Deed, outcome};
 use super::{by, each, services, shown, text};
 use crate::Problem;
 use crate::args::{Fix, Rollback};
@@ -76,7 +76,7 @@ fn scene(now: &Value, out: &Out) {
 }
 
 pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.who)?;
+    let by = by(&asked.sure.who)?;
     let event = |dry_run: bool, confirm: Option<&str>| {
         let mut event = json!({"target": asked.target, "dry_run": dry_run, "by": by});
         let more = [
@@ -100,15 +100,14 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
         without: |_| Exit::Errors,
         show: &outcome,
         unknown: "it may have been done all the same: look with wk diagnose before you ask again",
-        apply: asked.apply,
-        confirm: asked.sure.confirm.as_deref(),
+        sure: &asked.sure,
     };
     deed.run(reach, out).await
 }
 
 /// `wk stack fix`: what is asked of the function beyond what the policy allows, the plan names.
 pub(super) async fn fix(reach: &Reach, asked: &Fix, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.who)?;
+    let by = by(&asked.sure.who)?;
     let event = |dry_run: bool, confirm: Option<&str>| {
         json!({"fix": {"stack": asked.stack, "skip_unfixable": asked.skip_unfixable,
             "cancel_in_progress": asked.cancel_in_progress, "dry_run": dry_run, "confirm": confirm, "by": by}})
@@ -138,28 +137,7 @@ pub(super) async fn fix(reach: &Reach, asked: &Fix, out: &Out) -> Result<Exit, P
             out.fact("or", flag);
         },
         unknown: "it may have been done all the same: look with wk stack fix before you ask again",
-        apply: asked.apply,
-        confirm: asked.sure.confirm.as_deref(),
+        sure: &asked.sure,
     };
     deed.run(reach, out).await
-}
-
-/// What was decided, and why.
-fn outcome(answer: &Value, out: &Out) {
-    let word = text(answer, "/outcome");
-    let tone = match word {
-        "rolled_back" => Tone::Good,
-        "proposed" | "held" => Tone::Warm,
-        _ => Tone::Plain,
-    };
-    out.line(tone, &format!("{}: {}", word.replace('_', " "), text(answer, "/reason")));
-    for note in each(answer, "/plan/notes") {
-        out.fact("note", note.as_str().unwrap_or_default());
-    }
-    let more = [("next", "/next_step"), ("operation", "/operation"), ("take it back", "/undo")];
-    for (label, pointer) in more {
-        if answer.pointer(pointer).is_some_and(|it| !it.is_null()) {
-            out.fact(label, shown(answer, pointer));
-        }
-    }
 }

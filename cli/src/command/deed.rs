@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::{PLAN, sure, text};
+use super::{PLAN, each, shown, sure, text};
 use crate::Problem;
+use crate::args::Sure;
 use crate::exit::Exit;
 use crate::reach::{Function, Reach};
-use crate::say::Out;
+use crate::say::{Out, Tone};
 
 /// What is planned and done, and how it is told.
 pub(super) struct Deed<'a> {
@@ -24,10 +25,8 @@ pub(super) struct Deed<'a> {
     pub(super) show: &'a dyn Fn(&Value, &Out),
     /// What to do where nobody knows whether it was done.
     pub(super) unknown: &'static str,
-    /// Whether it is to be done.
-    pub(super) apply: bool,
-    /// The word, as it was given.
-    pub(super) confirm: Option<&'a str>,
+    /// Whether it is to be done, and with which word.
+    pub(super) sure: &'a Sure,
 }
 
 impl Deed<'_> {
@@ -35,11 +34,11 @@ impl Deed<'_> {
     pub(super) async fn run(&self, reach: &Reach, out: &Out) -> Result<Exit, Problem> {
         let plan = reach.ask(self.function, &(self.event)(true, None)).await?;
         let is_possible = text(&plan, "/outcome") == "proposed";
-        if !self.apply || !is_possible {
+        if !self.sure.apply || !is_possible {
             out.answer(&plan, |out| {
                 (self.show)(&plan, out);
                 if is_possible {
-                    out.line(crate::say::Tone::Plain, PLAN);
+                    out.line(Tone::Plain, PLAN);
                 }
             });
             return Ok(if is_possible { Exit::Good } else { (self.without)(&plan) });
@@ -47,7 +46,7 @@ impl Deed<'_> {
         if out.is_for_people() {
             (self.show)(&plan, out);
         }
-        let confirm = sure(reach, self.confirm, self.word, out).await?;
+        let confirm = sure(reach, self.sure.confirm.as_deref(), self.word, out).await?;
         // Somebody who types a word has read that plan, and takes their time.
         let now = reach.ask(self.function, &(self.event)(true, None)).await?;
         if now.get("plan") != plan.get("plan") {
@@ -65,5 +64,29 @@ impl Deed<'_> {
         };
         out.answer(&done, |out| (self.show)(&done, out));
         Ok(if text(&done, "/outcome") == self.done { Exit::Good } else { Exit::Errors })
+    }
+}
+
+/// What was decided, and why; what to know of it, and what comes next.
+pub(super) fn outcome(answer: &Value, out: &Out) {
+    let word = text(answer, "/outcome");
+    let tone = match word {
+        "rolled_back" | "scaled" | "begun" => Tone::Good,
+        "proposed" | "held" => Tone::Warm,
+        _ => Tone::Plain,
+    };
+    out.line(tone, &format!("{}: {}", word.replace('_', " "), text(answer, "/reason")));
+    for note in each(answer, "/plan/notes") {
+        out.fact("note", note.as_str().unwrap_or_default());
+    }
+    facts(answer, &[("next", "/next_step"), ("operation", "/operation"), ("take it back", "/undo")], out);
+}
+
+/// Those of these that an answer has, each behind its label.
+pub(super) fn facts(answer: &Value, wanted: &[(&str, &str)], out: &Out) {
+    for (label, pointer) in wanted {
+        if answer.pointer(pointer).is_some_and(|it| !it.is_null()) {
+            out.fact(label, shown(answer, pointer));
+        }
     }
 }

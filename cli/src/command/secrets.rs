@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deed::Deed;
+use super::deed::{Deed, facts, outcome};
 use super::{PLAN, by, each, services, shown, sure, text};
 use crate::Problem;
 use crate::args::Redeploy;
@@ -20,14 +20,14 @@ pub(super) async fn uses(reach: &Reach, secret: &str, out: &Out) -> Result<Exit,
 }
 
 pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.who)?;
+    let by = by(&asked.sure.who)?;
     let Some(secret) = &asked.secret else {
         return one(reach, asked, &by, out).await;
     };
     let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
     out.note(LOOKING);
     let plan = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
-    if !asked.apply {
+    if !asked.sure.apply {
         out.answer(&plan, |out| {
             found(&plan, out);
             out.line(Tone::Plain, PLAN);
@@ -50,11 +50,7 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
     out.answer(&done, |out| {
         let tone = if begun { Tone::Good } else { Tone::Warm };
         out.line(tone, &format!("{}: {}", text(&done, "/outcome"), text(&done, "/reason")));
-        for (label, pointer) in [("redeploy", "/redeploy"), ("next", "/next_step")] {
-            if done.pointer(pointer).is_some_and(|it| !it.is_null()) {
-                out.fact(label, shown(&done, pointer));
-            }
-        }
+        facts(&done, &[("redeploy", "/redeploy"), ("next", "/next_step")], out);
     });
     Ok(if begun { Exit::Good } else { Exit::Errors })
 }
@@ -69,21 +65,9 @@ async fn one(reach: &Reach, asked: &Redeploy, by: &str, out: &Out) -> Result<Exi
         word: "REDEPLOY",
         done: "begun",
         without: |_| Exit::Errors,
-        show: &|answer, out| {
-            let tone = if text(answer, "/outcome") == "begun" { Tone::Good } else { Tone::Warm };
-            out.line(tone, &format!("{}: {}", text(answer, "/outcome"), text(answer, "/reason")));
-            for note in each(answer, "/plan/notes") {
-                out.fact("note", note.as_str().unwrap_or_default());
-            }
-            for (label, pointer) in [("operation", "/operation"), ("next", "/next_step")] {
-                if answer.pointer(pointer).is_some_and(|it| !it.is_null()) {
-                    out.fact(label, shown(answer, pointer));
-                }
-            }
-        },
+        show: &outcome,
         unknown: "it may have begun all the same: look with wk monitor before you ask again",
-        apply: asked.apply,
-        confirm: asked.sure.confirm.as_deref(),
+        sure: &asked.sure,
     };
     deed.run(reach, out).await
 }

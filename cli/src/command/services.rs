@@ -1,13 +1,9 @@
 //! Services by the names that people call them by, and how each stands.
 
 use aws_sdk_cloudformation as cloudformation;
-use aws_sdk_ecs as ecs;
 use deployment_watch::decision::Progress;
 use deployment_watch::follow::View;
-use secret_redeploy::budget::{Budget, Family};
 use serde_json::{Value, json};
-use shared::error::Call;
-use shared::tags;
 use shared::target::Target;
 
 use super::{each, shown};
@@ -15,10 +11,7 @@ use crate::Problem;
 use crate::exit::Exit;
 use crate::reach::Reach;
 use crate::say::{Out, Tone};
-use crate::service;
-
-/// ECS describes at most this many services in one call (ECS API, `DescribeServices`).
-const AT_ONCE: usize = 10;
+use crate::service::{self, Service, short};
 
 /// The service that is meant: `ecs:prod/web`, `prod/web`, or a name that only one service has.
 pub(super) async fn service(reach: &Reach, text: &str) -> Result<Target, Problem> {
@@ -63,37 +56,6 @@ async fn is_stack(reach: &Reach, name: &str) -> bool {
     cloudformation::Client::new(reach.config()).describe_stacks().stack_name(name).send().await.is_ok()
 }
 
-/// Every service of the clusters that are watched.
-async fn listed(client: &ecs::Client, budget: &Budget, reach: &Reach) -> shared::Result<Vec<Target>> {
-    let watched = reach.stack.setting("CLUSTERS").unwrap_or_default();
-    let covers =
-        |name: &str| watched.strip_suffix('*').map_or(watched == name, |start| name.starts_with(start));
-    let mut clusters = Vec::new();
-    let mut pages = client.list_clusters().into_paginator().send();
-    budget.pace(Family::ClusterRead).await;
-    while let Some(page) = pages.next().await {
-        let arns = page.action("ecs:ListClusters")?.cluster_arns.unwrap_or_default();
-        clusters.extend(arns.iter().map(|arn| last(arn)).filter(|name| covers(name)));
-        budget.pace(Family::ClusterRead).await;
-    }
-    let mut services = Vec::new();
-    for cluster in clusters {
-        let mut pages = client.list_services().cluster(&cluster).max_results(100).into_paginator().send();
-        budget.pace(Family::ServiceRead).await;
-        while let Some(page) = pages.next().await {
-            let arns = page.action("ecs:ListServices")?.service_arns.unwrap_or_default();
-            let target = |arn: &String| Target::Service { cluster: cluster.clone(), service: last(arn) };
-            services.extend(arns.iter().map(target));
-            budget.pace(Family::ServiceRead).await;
-        }
-    }
-    Ok(services)
-}
-
-fn last(arn: &str) -> String {
-    arn.rsplit('/').next().unwrap_or(arn).to_owned()
-}
-
 /// How the last deployment of each service of the environment stands.
 pub(super) async fn all(reach: &Reach, out: &Out) -> Result<Exit, Problem> {
     if reach.is_remote() {
@@ -101,30 +63,12 @@ pub(super) async fn all(reach: &Reach, out: &Out) -> Result<Exit, Problem> {
             "all services are looked at with your own credentials; leave --remote out, or name one",
         ));
     }
-    let client = ecs::Client::new(reach.config());
-    let budget = Budget::new();
-    let services = listed(&client, &budget, reach).await?;
-    let mut lines = Vec::new();
-    let mut left = services.as_slice();
-    while let Some(Target::Service { cluster, .. }) = left.first() {
-        let alike =
-            |target: &&Target| matches!(target, Target::Service { cluster: its, .. } if its == cluster);
-        let some: Vec<&Target> = left.iter().take_while(alike).take(AT_ONCE).collect();
-        left = left.get(some.len()..).unwrap_or_default();
-        budget.pace(Family::ServiceRead).await;
-        let names = some.iter().filter_map(|target| match target {
-            Target::Service { service, .. } => Some(service.clone()),
-            Target::Alias { .. } | Target::Stack { .. } => None,
-        });
-        let request = client.describe_services().cluster(cluster).set_services(Some(names.collect()));
-        let answer = request.include(ecs::types::ServiceField::Tags).send().await;
-        let found = answer.action("ecs:DescribeServices")?.services.unwrap_or_default();
-        let views = found.into_iter().filter_map(View::read);
-        let environment = &reach.stack.environment;
-        let ours =
-            |view: &View| view.service.tags.get(tags::ENVIRONMENT).is_none_or(|its| its == environment);
-        lines.extend(views.filter(ours).map(|view| line(cluster, &view)));
-    }
+    let labels = service::listed(reach.config(), &reach.stack).await?;
+    let found = service::all(reach.config(), &labels).await?;
+    let ours = |it: &Service| it.environment.as_ref().is_none_or(|its| *its == reach.stack.environment);
+    let read = |it: Service| Some((it.cluster, View::read(it.described)?));
+    let views = found.into_iter().filter(ours).filter_map(read);
+    let lines: Vec<_> = views.map(|(cluster, view)| line(&cluster, &view)).collect();
     let answer = json!({"services": lines});
     out.answer(&answer, |out| {
         let row = |it: &Value| vec![shown(it, "/service"), shown(it, "/tasks"), shown(it, "/deployment")];
@@ -156,7 +100,7 @@ fn line(cluster: &str, view: &View) -> Value {
     let service = &view.service;
     let tasks = format!("{} of {}", service.running, service.desired);
     let newest = view.newest();
-    let revision = newest.as_ref().map(|newest| last(&newest.task_definition)).unwrap_or_default();
+    let revision = newest.as_ref().map(|newest| short(&newest.task_definition)).unwrap_or_default();
     let (standing, said) = match newest.as_ref().map(|newest| (newest, newest.progress(service))) {
         None => ("unknown", format!("by {}", view.controller.as_deref().unwrap_or("nobody"))),
         Some((newest, Progress::Deployed { at })) if newest.takes_back => {
@@ -167,7 +111,7 @@ fn line(cluster: &str, view: &View) -> Value {
         }
         Some((_, Progress::Deployed { at })) => ("completed", format!("{revision} at {at:.0}")),
         Some((_, Progress::OnItsWay | Progress::NotMade)) => {
-            ("under_way", format!("{revision} is on its way: wk monitor {cluster}/{}", last(&service.arn)))
+            ("under_way", format!("{revision} is on its way: wk monitor {cluster}/{}", short(&service.arn)))
         }
         Some((
             _,
@@ -175,9 +119,9 @@ fn line(cluster: &str, view: &View) -> Value {
             | Progress::Unlisted { .. }
             | Progress::TooLate { .. }
             | Progress::Superseded { .. },
-        )) => ("failed", format!("{revision} failed: wk diagnose {cluster}/{}", last(&service.arn))),
+        )) => ("failed", format!("{revision} failed: wk diagnose {cluster}/{}", short(&service.arn))),
     };
-    json!({"service": format!("{cluster}/{}", last(&service.arn)), "tasks": tasks, "standing": standing, "deployment": said})
+    json!({"service": format!("{cluster}/{}", short(&service.arn)), "tasks": tasks, "standing": standing, "deployment": said})
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Why {
             Self::Inactive => "Find out whether this is meant.",
             Self::Daemon => "Change the number of instances.",
             Self::Foreign { .. } => "Ask the stack that watches it, or set the count in ECS.",
-            Self::RollingBack { .. } => "Wait for its end: wk monitor tells of it.",
+            Self::RollingBack { .. } => "Wait for its end: wk audit says when it is over.",
             Self::Unconfirmed => "Ask again with the word.",
             Self::Overtaken | Self::Repeated => {
                 "Look how it stands, and ask again if that is not what you want."
