@@ -1,19 +1,23 @@
 //! The words of the command line.
 
+mod dlq;
 mod freeze;
 mod look;
+mod notices;
 mod services;
 mod status;
 
+pub use dlq::{Dlq, Emptying, To};
 pub use freeze::{Freeze, Switch};
 pub use look::{Audit, Validate, Variables};
+pub use notices::{Route, Silence, Sketch};
 pub use services::{Fix, Monitor, Scale, StackTask};
 pub use status::{Format, Status};
 
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::say::Output;
@@ -267,168 +271,6 @@ pub enum Secrets {
     },
     /// When each secret was rotated and will be, and what is overdue or stuck.
     Rotation,
-}
-
-/// Dead-letter queues.
-#[derive(Debug, Subcommand)]
-pub enum Dlq {
-    /// How the queues stand: how many letters, since when, lost when.
-    Status {
-        /// Only this queue: its name, URL or ARN.
-        queue: Option<String>,
-    },
-    /// Show some letters, without what tells of people.
-    Peek {
-        /// Its name, URL or ARN.
-        queue: String,
-        /// How many, 1 to 100.
-        #[arg(long, default_value_t = 10)]
-        count: usize,
-        /// Of this group only.
-        #[arg(long)]
-        group: Option<String>,
-    },
-    /// What the letters died of, group by group.
-    Groups {
-        /// Its name, URL or ARN.
-        queue: String,
-    },
-    /// Send letters back: a few first, then the others. Without --apply, only what there is is told.
-    Redrive {
-        /// Its name, URL or ARN.
-        queue: String,
-        /// Of this group.
-        #[arg(long, conflicts_with = "everything", required_unless_present = "everything")]
-        group: Option<String>,
-        /// All, whatever they died of.
-        #[arg(long)]
-        everything: bool,
-        /// Do it; without it, what there is is shown.
-        #[arg(long)]
-        apply: bool,
-        /// Who asks.
-        #[command(flatten)]
-        who: Who,
-    },
-    /// Keep letters in the archive, and take them out of the queue; with --apply.
-    Archive(Emptying),
-    /// Send back what can succeed, and archive the others; with --apply.
-    Drain(Emptying),
-    /// Empty a queue: all goes into the archive; with --apply.
-    Purge(Emptying),
-    /// Send letters of the archive to their queue again; with --apply.
-    Restore {
-        /// Its name, URL or ARN.
-        queue: String,
-        /// The run's key, as its notice names it, or one part's.
-        run: String,
-        /// Where to.
-        #[arg(long, value_enum)]
-        to: To,
-        /// Of this group only.
-        #[arg(long)]
-        group: Option<String>,
-        /// Also what was restored before.
-        #[arg(long)]
-        again: bool,
-        /// Do it; without it, how the queue stands is shown.
-        #[arg(long)]
-        apply: bool,
-        /// Who asks.
-        #[command(flatten)]
-        who: Who,
-    },
-}
-
-/// Which letters are taken out.
-#[derive(Debug, ClapArgs)]
-pub struct Emptying {
-    /// Its name, URL or ARN.
-    pub queue: String,
-    /// How many there are, so that nobody empties what they have not looked at.
-    #[arg(long)]
-    pub count: u64,
-    /// Of this group only; not for a purge.
-    #[arg(long)]
-    pub group: Option<String>,
-    /// Do it; without it, what there is is shown.
-    #[arg(long)]
-    pub apply: bool,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
-}
-
-/// Where letters of the archive are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum To {
-    /// To the dead-letter queue.
-    Dlq,
-    /// To where they came from.
-    Source,
-}
-
-impl To {
-    /// The function's word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Dlq => "dlq",
-            Self::Source => "source",
-        }
-    }
-}
-
-/// What is silenced.
-#[derive(Debug, ClapArgs)]
-pub struct Silence {
-    /// What it is about, such as service=web or source=rds; all of them have to fit.
-    #[arg(value_name = "FIELD=VALUE", requires_all = ["until", "reason"])]
-    pub matches: Vec<String>,
-    /// Until when, such as 2026-12-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", requires = "matches")]
-    pub until: Option<String>,
-    /// Why.
-    #[arg(long, requires = "matches")]
-    pub reason: Option<String>,
-    /// Who asks.
-    #[command(flatten)]
-    pub who: Who,
-}
-
-/// Who is told what.
-#[derive(Debug, Subcommand)]
-pub enum Route {
-    /// Which channels would get something, and why or why not. Nobody is told.
-    Test(Sketch),
-}
-
-/// What would be told.
-#[derive(Debug, ClapArgs)]
-pub struct Sketch {
-    /// How bad: sev1 to sev4.
-    #[arg(long, default_value = "sev2")]
-    pub severity: String,
-    /// Whether it begins (firing), ends (resolved) or is told for the record (info).
-    #[arg(long, default_value = "firing")]
-    pub state: String,
-    /// Who tells it, such as alarm-rollback.
-    #[arg(long)]
-    pub source: Option<String>,
-    /// What kind of thing it is about, such as ecs-service.
-    #[arg(long)]
-    pub kind: Option<String>,
-    /// What it is about, such as prod/web.
-    #[arg(long)]
-    pub subject: Option<String>,
-    /// A label, such as service=web; may be given several times.
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    pub labels: Vec<String>,
-    /// When, such as 2026-11-29T03:00:00Z; without it, now.
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
-    /// Under this policy, which is not in place yet.
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
 }
 
 /// The policy.

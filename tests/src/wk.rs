@@ -1,6 +1,8 @@
 //! `wk` as a process, at the deployed stack: what it says, what it changes, and how it exits.
 
 mod interrupted;
+mod letters;
+mod notices;
 mod ready;
 mod services;
 mod watch;
@@ -10,10 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
-use aws_sdk_sqs::types::QueueAttributeName;
 use futures_util::FutureExt;
-use local::deployment::until;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::rig::put_policy;
@@ -30,19 +30,27 @@ pub(crate) fn is_meant() -> bool {
 }
 
 pub(crate) fn tests() -> Vec<(String, Test)> {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 4] = [
         ("a_rollback_is_planned_first_and_carried_out_when_asked", |stage| rollback(stage).boxed_local()),
         ("production_asks_for_the_word_and_without_it_nothing_happens", |stage| {
             production(stage).boxed_local()
         }),
-        ("dead_letters_are_looked_through_and_archived", |stage| letters(stage).boxed_local()),
         ("what_is_checked_is_shown_and_the_exit_code_tells", |stage| status(stage).boxed_local()),
-        ("who_is_told_is_tried_silenced_and_acknowledged", |stage| notices(stage).boxed_local()),
         ("wrong_usage_and_what_is_missing_are_said_in_words", |stage| wrong(stage).boxed_local()),
     ];
-    let more =
-        interrupted::tests().into_iter().chain(ready::tests()).chain(services::tests()).chain(watch::tests());
-    tests.into_iter().chain(more).map(|(name, test)| (format!("wk::{name}"), test)).collect()
+    let more = [
+        interrupted::tests(),
+        letters::tests(),
+        notices::tests(),
+        ready::tests(),
+        services::tests(),
+        watch::tests(),
+    ];
+    tests
+        .into_iter()
+        .chain(more.into_iter().flatten())
+        .map(|(name, test)| (format!("wk::{name}"), test))
+        .collect()
 }
 
 /// What a command said.
@@ -154,49 +162,6 @@ async fn production(stage: &Stage) -> anyhow::Result<()> {
     ended
 }
 
-async fn letters(stage: &Stage) -> anyhow::Result<()> {
-    const QUEUE: &str = "triage-wk-dlq";
-    let dead = stage.sqs.create_queue().queue_name(QUEUE).tags("watchkeeper:environment", "dev");
-    let dead = dead.send().await?.queue_url.context("no queue")?;
-    let arn = format!("arn:aws:sqs:{}:{}:{QUEUE}", local::aws::REGION, local::aws::ACCOUNT);
-    let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
-    let work = stage.sqs.create_queue().queue_name("triage-wk");
-    work.attributes(QueueAttributeName::RedrivePolicy, policy).send().await?;
-    for order in 0..3 {
-        let body = json!({"kind": "broken", "order": order, "password": "hunter2"}).to_string();
-        stage.sqs.send_message().queue_url(&dead).message_body(body).send().await?;
-    }
-
-    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE, "3"])?;
-    let peeked = wk(stage, &["dlq", "peek", QUEUE, "--count", "2"]).await?.expect(0, &["kind=broken"])?;
-    ensure!(!peeked.out.contains("hunter2"), "{peeked:#?}");
-    let groups = wk(stage, &["--output", "json", "dlq", "groups", QUEUE]).await?.expect(0, &[])?.json()?;
-    ensure!(groups["letters"] == 3, "{groups:#}");
-    let plan = wk(stage, &["dlq", "archive", QUEUE, "--count", "3"]).await?;
-    plan.expect(0, &["kind=broken", "nothing was changed", "--apply"])?;
-    let other = wk(stage, &["dlq", "archive", QUEUE, "--count", "2", "--apply"]).await?;
-    other.expect(3, &["is left as it is"])?;
-    let kept = wk(stage, &["dlq", "archive", QUEUE, "--count", "3", "--apply"]).await?;
-    let kept = kept.expect(0, &["3 letters", "archived", "run"])?;
-    ensure!(!kept.out.contains("\"audit\""), "the audit is in the answer: {kept:#?}");
-    let run = kept
-        .out
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("run"))
-        .context("no run")?
-        .trim()
-        .to_owned();
-    let empty = until(PATIENCE, async || {
-        let said = wk(stage, &["dlq", "status", QUEUE]).await?;
-        Ok((said.exit == 0).then_some(()))
-    });
-    empty.await?.context("the queue is not empty")?;
-    let restored = wk(stage, &["dlq", "restore", QUEUE, &run, "--to", "dlq", "--apply"]).await?;
-    restored.expect(0, &["3 letters were sent"])?;
-    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE])?;
-    Ok(())
-}
-
 async fn status(stage: &Stage) -> anyhow::Result<()> {
     let queue = stage.sqs.create_queue().queue_name("wk-status").tags("watchkeeper:environment", "dev");
     let queue = queue.send().await?.queue_url.context("no queue")?;
@@ -221,21 +186,6 @@ async fn status(stage: &Stage) -> anyhow::Result<()> {
     wk(stage, &["status", "--kind", "queue"]).await?.expect(3, &["unknown variant `queue`", "sqs-queue"])?;
     stage.sqs.delete_queue().queue_url(&queue).send().await?;
     Ok(())
-}
-
-async fn notices(stage: &Stage) -> anyhow::Result<()> {
-    let tried = wk(stage, &["route", "test", "--severity", "sev1", "--subject", "prod/web"]).await?;
-    tried.expect(0, &["ops is told", "audit is told"])?;
-    let matched = "service=wk-silenced";
-    wk(stage, &["silence", matched]).await?.expect(3, &["--until", "--reason"])?;
-    let silence = ["silence", matched, "--until", "2099-01-01T00:00:00Z", "--reason", "a test of wk"];
-    wk(stage, &silence).await?.expect(0, &["silenced until 2099"])?;
-    wk(stage, &["silence"]).await?.expect(0, &["a test of wk", "ann"])?;
-    wk(stage, &["ack", "nothing-of-the-kind"]).await?.expect(1, &[])?;
-    wk(stage, &["incidents"]).await?.expect(0, &[])?;
-    // As the policy of the stage names it.
-    stage.sqs.create_queue().queue_name("follow-orders").send().await?;
-    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"]).map(drop)
 }
 
 async fn wrong(stage: &Stage) -> anyhow::Result<()> {
