@@ -11,6 +11,7 @@ pub(crate) use pages::Pages;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_dynamodb::types::ContinuousBackupsDescription;
 use jiff::Timestamp;
 use shared::policy::Health as Rules;
 use shared::policy::health::Expected;
@@ -45,7 +46,12 @@ pub(crate) struct Ask<'a> {
     passed_over: RefCell<BTreeMap<String, usize>>,
     /// The ids of what would be filled by something that is scaled to zero.
     resting: RefCell<BTreeSet<String>>,
+    /// By table, its continuous backups: two kinds ask for them, and `DynamoDB` tells them to few a second.
+    pub(crate) recovery: RefCell<BTreeMap<String, Recovery>>,
 }
+
+/// The continuous backups of a table, and nothing where `DynamoDB` says nothing; or why they could not be asked for.
+pub(crate) type Recovery = Result<Option<ContinuousBackupsDescription>, Verdict>;
 
 /// A component with the verdict on it, and what it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +86,7 @@ impl<'a> Ask<'a> {
             left: RefCell::default(),
             passed_over: RefCell::default(),
             resting: RefCell::default(),
+            recovery: RefCell::default(),
         }
     }
 

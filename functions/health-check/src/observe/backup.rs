@@ -1,5 +1,5 @@
 //! Backups of resources: AWS Backup is asked for each, RDS for fifty a call, and DynamoDB only where nothing else is
-//! fresh.
+//! fresh and the table's own check has not asked already.
 
 use aws_sdk_backup::types::RecoveryPointByResource;
 use aws_sdk_dynamodb::types::ContinuousBackupsDescription;
@@ -88,8 +88,7 @@ async fn own(
                 "DISABLED" => facts.own = Own::Off,
                 word => facts.unasked.push(unsaid(word)),
             },
-            Err(error) if error.code() == Some("TableNotFoundException") => {}
-            Err(error) => facts.unasked.push(unknown(&error)),
+            Err(unknown) => facts.unasked.push(unknown),
         }
     }
 }
@@ -155,7 +154,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
     use serde_json::{Value, json};
 
-    use super::{check, of};
+    use super::{check, dynamodb, of};
     use crate::component::{Component, Kind};
     use crate::decision::{Health, Verdict};
     use crate::wire::{Call, Reply, Wire, now};
@@ -279,6 +278,29 @@ mod tests {
         assert_eq!(health("dynamodb-table:orders"), Health::Healthy);
         assert_eq!(health("nameless"), Health::Unknown);
         assert_eq!(wire.calls().len(), 6);
+    }
+
+    #[tokio::test]
+    async fn what_a_tables_own_check_has_asked_is_not_asked_again() {
+        for (said, health) in [
+            (recovery("ENABLED"), Health::Healthy),
+            (recovery("DISABLED"), Health::Degraded),
+            (Reply::error(400, "AccessDeniedException"), Health::Unknown),
+        ] {
+            let wire = Wire::new(move |call| match call.action.as_str() {
+                "DescribeTable" => Reply::ok(json!({"Table": {"TableArn": TABLE, "TableStatus": "ACTIVE"}})),
+                "DescribeContinuousBackups" => said.clone(),
+                "GetMetricData" => Reply::metrics(&[None; 6]),
+                _ => Reply::ok(json!({"RecoveryPoints": []})),
+            });
+            let ask = wire.ask();
+            dynamodb::check(&ask, &[Component::new(Kind::Table, "orders")]).await;
+            check(&ask, &ask.take_more()).await;
+            assert_eq!(ask.verdict(Kind::Backup, "dynamodb-table:orders").unwrap().health, health);
+            let calls = wire.calls();
+            let asked = calls.iter().filter(|call| call.action == "DescribeContinuousBackups").count();
+            assert_eq!(asked, 1);
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use super::rds::time;
 use super::{backup, metrics};
 use crate::component::Component;
 use crate::decision::kind::table::{COUNTED, Facts, Part, absent, verdict};
-use crate::sweep::{Api, Ask, unknown};
+use crate::sweep::{Api, Ask, Recovery, unknown};
 
 /// What is counted by table.
 const THROTTLES: [&str; 2] = ["ReadThrottleEvents", "WriteThrottleEvents"];
@@ -57,8 +57,7 @@ async fn table<'a>(ask: &Ask<'_>, component: &'a Component) -> Option<Seen<'a>> 
     let mut facts = facts(&table);
     if ask.expected.protected && facts.is_up() {
         let said = continuous_backups(ask, &component.name).await;
-        facts.point_in_time =
-            Some(said.map(|said| point_in_time(said.as_ref())).map_err(|error| unknown(&error)));
+        facts.point_in_time = Some(said.map(|said| point_in_time(said.as_ref())));
     }
     Some(Seen { component, table, facts })
 }
@@ -70,14 +69,18 @@ async fn describe(ask: &Ask<'_>, name: &str) -> Result<TableDescription> {
     Ok(answer.table.unwrap_or_else(|| TableDescription::builder().build()))
 }
 
-/// What DynamoDB says of the continuous backups of a table.
-pub(super) async fn continuous_backups(
-    ask: &Ask<'_>,
-    name: &str,
-) -> Result<Option<ContinuousBackupsDescription>> {
+/// What `DynamoDB` says of the continuous backups of a table: asked once a sweep.
+pub(super) async fn continuous_backups(ask: &Ask<'_>, name: &str) -> Recovery {
+    let known = ask.recovery.borrow().get(name).cloned();
+    if let Some(known) = known {
+        return known;
+    }
     let _turn = ask.turn(Api::DynamoDbBackups).await;
     let call = ask.clients.dynamodb().describe_continuous_backups().table_name(name);
-    Ok(call.send().await.action("dynamodb:DescribeContinuousBackups")?.continuous_backups_description)
+    let answer = call.send().await.action("dynamodb:DescribeContinuousBackups");
+    let said = answer.map(|said| said.continuous_backups_description).map_err(|error| unknown(&error));
+    ask.recovery.borrow_mut().insert(name.to_owned(), said.clone());
+    said
 }
 
 /// The state of the point-in-time recovery; nothing where it is not said.
