@@ -28,6 +28,8 @@ pub(crate) struct Hand {
     pub(crate) kinds: Vec<Kind>,
     /// How the answer is written.
     pub(crate) format: Format,
+    /// How wide a table is, in characters.
+    pub(crate) width: Option<usize>,
 }
 
 impl Hand {

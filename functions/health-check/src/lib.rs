@@ -47,7 +47,7 @@ use crate::event::{Asked, Hand};
 use crate::memory::Memory;
 use crate::observe::http::Probes;
 use crate::page::Point;
-use crate::result::format::render;
+use crate::result::format::{render, render_within};
 use crate::result::{Counts, Sweep};
 use crate::sweep::whole::Swept;
 use crate::sweep::{Ask, whole};
@@ -239,7 +239,10 @@ impl HealthCheck {
 
 /// What is answered by hand: the text in the format that was asked for, and what a process would exit with.
 fn answer(hand: &Hand, sweep: &Sweep) -> Value {
-    let text = render(sweep, hand.format);
+    let text = match hand.width {
+        Some(width) => render_within(sweep, hand.format, width),
+        None => render(sweep, hand.format),
+    };
     json!({"exit": sweep.exit(), "health": sweep.health, "counts": sweep.counts, "text": text})
 }
 

@@ -26,10 +26,15 @@ pub enum Format {
 
 /// The sweep, so written; it ends with a line break.
 pub fn render(sweep: &Sweep, format: Format) -> String {
+    render_within(sweep, format, table::WIDTH)
+}
+
+/// The same, a table so many characters wide, from 60 on.
+pub fn render_within(sweep: &Sweep, format: Format, width: usize) -> String {
     match format {
         Format::Json => json(sweep),
         Format::Summary => summary::write(sweep),
-        Format::Table => table::write(sweep),
+        Format::Table => table::write(sweep, width),
         Format::Yaml => yaml::write(sweep),
         Format::Verbose => verbose::write(sweep),
         Format::Html => page(sweep, &[]),

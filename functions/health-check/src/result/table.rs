@@ -1,4 +1,4 @@
-//! A table of what is not healthy, about a hundred characters wide; the rest is counted by kind.
+//! A table of what is not healthy, as wide as the terminal; the rest is counted by kind.
 
 use shared::text::clean;
 
@@ -6,16 +6,23 @@ use crate::decision::Health;
 use crate::result::words::{narrow, rolled, tally, those, took, when, wrong};
 use crate::result::{Checked, Sweep};
 
-/// How wide it is, in characters.
-const WIDTH: usize = 100;
+/// How wide it is where nobody says it, in characters.
+pub(super) const WIDTH: usize = 100;
+
+/// Narrower than this nothing can be read.
+const NARROWEST: usize = 60;
 
 /// How wide a column may be: state, kind, name, since, and at least the reason.
 const WIDEST: [usize; 5] = [8, 21, 30, 12, 20];
 
+/// The columns that give way where there is little room, the name first, and how narrow they may get.
+const GIVE: [(usize, usize); 2] = [(2, 16), (1, 9)];
+
 const TITLES: [&str; 5] = ["STATE", "KIND", "NAME", "SINCE", "REASON"];
 
 /// The table.
-pub(super) fn write(sweep: &Sweep) -> String {
+pub(super) fn write(sweep: &Sweep, width: usize) -> String {
+    let width = width.max(NARROWEST);
     let mut lines =
         vec![format!("{}, {}: {}", clean(&sweep.environment), when(sweep.began), tally(&sweep.counts))];
     lines.push(format!("{} checked in {}", sweep.components.len(), took(sweep)));
@@ -25,7 +32,7 @@ pub(super) fn write(sweep: &Sweep) -> String {
         wrong(sweep).chain(those(sweep, Health::Unknown)).map(|it| row(it, sweep)).collect();
     if !rows.is_empty() {
         rows.insert(0, TITLES.map(str::to_owned));
-        let widths = widths(&rows);
+        let widths = widths(&rows, width);
         lines.push(String::new());
         lines.extend(rows.iter().flat_map(|row| laid(row, widths)));
     }
@@ -35,17 +42,17 @@ pub(super) fn write(sweep: &Sweep) -> String {
         .collect();
     if !rest.is_empty() {
         lines.push(String::new());
-        lines.extend(rest.iter().flat_map(|line| between_commas(line)));
+        lines.extend(rest.iter().flat_map(|line| between_commas(line, width)));
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
 /// In lines that are broken only after a comma, and not between a number and what it counts.
-fn between_commas(line: &str) -> Vec<String> {
+fn between_commas(line: &str, width: usize) -> Vec<String> {
     const KEPT: &str = "\u{a0}";
     let items: Vec<_> = line.split(", ").map(|item| item.replace(' ', KEPT)).collect();
-    wrapped(&items.join(", "), WIDTH).into_iter().map(|line| line.replace(KEPT, " ")).collect()
+    wrapped(&items.join(", "), width).into_iter().map(|line| line.replace(KEPT, " ")).collect()
 }
 
 fn row(it: &Checked, sweep: &Sweep) -> [String; 5] {
@@ -63,16 +70,26 @@ fn row(it: &Checked, sweep: &Sweep) -> [String; 5] {
 }
 
 /// As wide as the widest cell, within bounds; the reason has the rest of the line.
-fn widths(rows: &[[String; 5]]) -> [usize; 5] {
+fn widths(rows: &[[String; 5]], width: usize) -> [usize; 5] {
     let mut widths = WIDEST;
-    let mut taken = 0;
-    for (place, (width, widest)) in widths.iter_mut().zip(WIDEST).enumerate().take(4) {
+    for (place, (column, widest)) in widths.iter_mut().zip(WIDEST).enumerate().take(4) {
         let longest = rows.iter().filter_map(|row| row.get(place)).map(|cell| cell.chars().count()).max();
-        *width = longest.unwrap_or_default().min(widest);
-        taken += *width + 2;
+        *column = longest.unwrap_or_default().min(widest);
     }
+    let [.., least] = WIDEST;
+    let over = |widths: &[usize; 5]| {
+        let taken: usize = widths.iter().take(4).map(|column| column + 2).sum();
+        (taken + least).saturating_sub(width)
+    };
+    for (place, narrowest) in GIVE {
+        let over = over(&widths);
+        if let Some(column) = widths.get_mut(place) {
+            *column = column.saturating_sub(over).max(narrowest.min(*column));
+        }
+    }
+    let left = width.saturating_sub(widths.iter().take(4).map(|column| column + 2).sum());
     let [.., reason] = &mut widths;
-    *reason = WIDTH.saturating_sub(taken).max(*reason);
+    *reason = left.max(1);
     widths
 }
 
@@ -150,7 +167,7 @@ unknown  queue    orders    26 Nov 09:50  sqs:GetQueueAttributes is denied
 3 healthy: 2 buckets, 1 KMS key
 1 not applicable: 1 budget
 ";
-        assert_eq!(write(&sweep), expected);
+        assert_eq!(write(&sweep, WIDTH), expected);
     }
 
     #[test]
@@ -160,10 +177,12 @@ unknown  queue    orders    26 Nov 09:50  sqs:GetQueueAttributes is denied
             "3 of the 12 targets are unhealthy, and none of them has answered within the timeout ".repeat(3);
         let id = format!("route53-health-check:{name}");
         let sweep = samples::of(vec![samples::checked(&id, Health::Degraded, &reason)]);
-        let text = write(&sweep);
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH, "{line}");
+        for width in [0, 60, 72, 80, 100, 200] {
+            for line in write(&sweep, width).lines() {
+                assert!(line.chars().count() <= width.max(60), "{width}: {line}");
+            }
         }
+        let text = write(&sweep, WIDTH);
         let row: Vec<_> = text.lines().skip(5).take_while(|line| !line.is_empty()).collect();
         let column = |from: usize, many: usize| -> String {
             row.iter().map(|line| line.chars().skip(from).take(many).collect::<String>()).collect()
