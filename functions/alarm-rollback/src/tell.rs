@@ -78,7 +78,14 @@ fn answer(facts: &Facts, verdict: &Verdict, word: &str, reason: &str) -> Value {
     };
     match verdict {
         Verdict::Hold { why, .. } => {
-            object.insert("next_step".to_owned(), json!(why.next_step()));
+            let next = match facts.cause {
+                Cause::Request(_) => why.next_step_by_hand(),
+                Cause::Alarm(_) | Cause::Stack(_) => why.next_step(),
+            };
+            object.insert("next_step".to_owned(), json!(next));
+            if why.is_missing() {
+                object.insert("missing".to_owned(), json!(true));
+            }
             if let (Held::Stack(why), Some(_)) = (why, fixing(facts)) {
                 object.insert("standing".to_owned(), json!(why.standing()));
                 object.insert("allowed_by".to_owned(), json!(why.allowed_by()));
@@ -93,14 +100,25 @@ fn answer(facts: &Facts, verdict: &Verdict, word: &str, reason: &str) -> Value {
             object.insert("plan".to_owned(), json!(rollback.plan));
             let undo = words::undo(&rollback.target, &operation_of(rollback, facts));
             object.insert("undo".to_owned(), json!(undo));
+            object.extend(follow(&rollback.target));
         }
         Verdict::RolledBack { target, operation } => {
             object.insert("operation".to_owned(), json!(operation.id));
             object.insert("undo".to_owned(), json!(words::undo(target, operation)));
+            object.extend(follow(target));
         }
         Verdict::Ignore(_) | Verdict::HandOver { .. } | Verdict::Resolve(_) => {}
     }
     answer
+}
+
+/// How somebody sees how it ends.
+fn follow(target: &Target) -> [(String, Value); 1] {
+    let how = match target {
+        Target::Service { .. } => format!("Follow it: wk monitor {target}"),
+        Target::Alias { .. } | Target::Stack { .. } => format!("See how it stands: wk diagnose {target}"),
+    };
+    [("next_step".to_owned(), json!(how))]
 }
 
 /// The mode that held: the default, overridden by the tags that were seen.

@@ -119,7 +119,8 @@ pub(crate) async fn redeploy(reach: &Reach, request: &Request, invocation: &Invo
     }
     let reason =
         format!("the services that use {} are redeployed in waves; a notice tells of the end", secret.name);
-    let answer = json!({"outcome": "begun", "reason": reason, "redeploy": redeploy.id});
+    let next = format!("How far it is: wk secrets uses {}.", secret.name);
+    let answer = json!({"outcome": "begun", "reason": reason, "redeploy": redeploy.id, "next_step": next});
     Ok(Report::new("begun", &secret.name, reason).record("redeploy", &redeploy).answering(answer))
 }
 

@@ -480,4 +480,28 @@ impl Held {
             Self::Stack(why) => why.next_step(),
         }
     }
+
+    /// What whoever asked by hand does next: they have no alarm to mend.
+    pub fn next_step_by_hand(&self) -> String {
+        if self.is_missing() {
+            "Look at the name: wk diagnose lists the services.".to_owned()
+        } else if let Self::InProgress { .. } = self {
+            "Wait for its end: wk monitor follows a service, and wk audit says how it ended.".to_owned()
+        } else if let Self::Unfinished { .. } = self {
+            "Wait for its end: wk audit says how it ended. If it does not get on, deploy a revision that you know to be good."
+                .to_owned()
+        } else if let Self::Cooldown { until } = self {
+            format!(
+                "Look for a cause other than the deployment: the last rollback did not help. It can be asked for again \
+                 after {until:.0}."
+            )
+        } else {
+            self.next_step()
+        }
+    }
+
+    /// Whether what is to be rolled back does not exist.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::NoService | Self::Alias(alias::Why::Missing) | Self::Stack(stack::Why::Missing))
+    }
 }

@@ -28,7 +28,13 @@ pub(super) fn report(request: &Request, facts: &Facts, verdict: &Verdict, operat
         Verdict::Keep => Vec::new(),
         Verdict::Propose(plan) => vec![("plan", json!(plan))],
         Verdict::Set(plan) => {
-            vec![("plan", json!(plan)), ("operation", json!(operation)), ("undo", json!(undo(request, plan)))]
+            let follow = format!("Follow it: wk monitor {service}");
+            vec![
+                ("plan", json!(plan)),
+                ("operation", json!(operation)),
+                ("undo", json!(undo(request, plan))),
+                ("next_step", json!(follow)),
+            ]
         }
     };
     if let Some(fields) = answer.as_object_mut() {

@@ -493,7 +493,7 @@ fn an_answer_has_what_its_verdict_leaves_to_know() {
         &Verdict::RollBack(of_service()),
         "rolled_back",
         &format!("Set prod/web from web:7 back to web:6 {grounds}"),
-        &["operation", "plan", "undo"],
+        &["next_step", "operation", "plan", "undo"],
     );
     let facts = fired(service());
     let operation = operation_of(&of_service(), &facts);
@@ -501,13 +501,13 @@ fn an_answer_has_what_its_verdict_leaves_to_know() {
         &Verdict::RolledBack { target: target.clone(), operation },
         "rolled_back",
         "Set prod/web from web:7 back to web:6, by an invocation that was cut off",
-        &["operation", "undo"],
+        &["next_step", "operation", "undo"],
     );
     check_answer(
         &Verdict::Hold { target: Some(target.clone()), why: Held::NoService },
         "held",
         "there is no service of that name",
-        &["next_step"],
+        &["missing", "next_step"],
     );
     check_answer(
         &Verdict::HandOver { target, operation: "op-1".to_owned() },
