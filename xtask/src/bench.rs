@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what the functions cost, as the platform would run them, beside an empty function: the floor.
+//! `cargo xtask bench`: what the functions cost, as the platform would run them, beside an empty function: the floor;
+//! and what `wk` costs at the terminal.
 //!
 //! Every group of rows stands in a file of its own and returns its [`Row`]s; [`measure`] lists the groups.
 
@@ -13,6 +14,7 @@ mod rollback;
 mod row;
 mod samples;
 mod start;
+mod wk;
 
 use std::path::PathBuf;
 
@@ -57,6 +59,8 @@ enum Group {
     Redeploy,
     /// Health checks.
     Health,
+    /// The terminal.
+    Wk,
 }
 
 /// Measures, and shows the rows; those that were measured also when something fails.
@@ -114,6 +118,9 @@ async fn measure(rows: &mut Vec<Row>, args: &Args) -> anyhow::Result<()> {
     }
     if wants(Group::Health) {
         rows.extend(health::rows(&subjects, &Terminal).await?);
+    }
+    if wants(Group::Wk) {
+        rows.extend(wk::rows(&Terminal).await?);
     }
     Ok(())
 }

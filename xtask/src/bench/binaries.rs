@@ -48,7 +48,7 @@ impl Subject {
 
     /// Where it is built. Each is a build of its own, because packages built together share the features of all.
     pub(super) async fn binary(&self) -> anyhow::Result<&Path> {
-        let built = self.built.get_or_try_init(|| build(self.name, &Terminal)).await?;
+        let built = self.built.get_or_try_init(|| build(self.name, self.name, &Terminal)).await?;
         Ok(built)
     }
 
@@ -263,8 +263,8 @@ pub(super) async fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Builds a package by itself, with the release profile.
-pub(super) async fn build(package: &str, progress: &dyn Progress) -> anyhow::Result<PathBuf> {
+/// Builds the binary of a package by itself, with the release profile.
+pub(super) async fn build(package: &str, name: &str, progress: &dyn Progress) -> anyhow::Result<PathBuf> {
     progress.step(&format!("Building {package} with the release profile"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let log = place::local().join("bench").join(format!("build-{package}.log"));
@@ -279,7 +279,7 @@ pub(super) async fn build(package: &str, progress: &dyn Progress) -> anyhow::Res
     ]);
     let mut binary = None;
     let ended = job::run(&mut command, &log, |line| match serde_json::from_str(line) {
-        Ok(message) => binary = executable(&message, package).or(binary.take()),
+        Ok(message) => binary = executable(&message, name).or(binary.take()),
         Err(_) => progress.detail(line.trim_start()),
     })
     .await?;
@@ -295,9 +295,9 @@ pub(super) async fn build(package: &str, progress: &dyn Progress) -> anyhow::Res
     Ok(binary)
 }
 
-/// The path in cargo's message that says that the package's binary is built.
-fn executable(message: &Value, package: &str) -> Option<PathBuf> {
-    let is_it = message.pointer("/target/name").is_some_and(|name| name == package);
+/// The path in cargo's message that says that the binary of this name is built.
+fn executable(message: &Value, wanted: &str) -> Option<PathBuf> {
+    let is_it = message.pointer("/target/name").is_some_and(|name| name == wanted);
     message.get("executable").filter(|_| is_it)?.as_str().map(PathBuf::from)
 }
 

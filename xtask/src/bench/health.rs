@@ -4,7 +4,7 @@
 mod account;
 mod answers;
 mod budget;
-mod here;
+pub(super) mod here;
 
 use std::time::{Duration, Instant};
 

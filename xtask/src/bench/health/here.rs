@@ -20,11 +20,15 @@ use super::super::row::Row;
 use super::super::samples::Samples;
 use super::TIMEOUT;
 
-const TAG: (&str, &str) = ("watchkeeper:environment", "prod");
+/// What everything there bears.
+pub(in crate::bench) const TAG: (&str, &str) = ("watchkeeper:environment", "prod");
 
 /// How many there are of each: a queue, a topic, a table, a secret and a rule.
 const EACH: usize = 12;
 const KINDS: usize = 5;
+
+/// How many there are.
+pub(in crate::bench) const TAGGED: usize = EACH * KINDS;
 
 /// How often everything is swept, once the process is warm.
 const SWEEPS: usize = 5;
@@ -62,17 +66,17 @@ pub(super) async fn rows(subject: &Subject, progress: &dyn Progress) -> anyhow::
         }
     }
     aws.stop().await;
-    let tagged = EACH * KINDS;
-    ensure!(checked >= u64::try_from(tagged)?, "of {tagged} resources {checked} were found");
+    ensure!(checked >= u64::try_from(TAGGED)?, "of {TAGGED} resources {checked} were found");
     let row = |what: &str, unit, value| Row::new(subject.name, what, unit, value);
     Ok(vec![
-        row(&format!("local AWS, {tagged} resources: swept"), "s", times.median() / 1_000.0).at_most(GOAL),
+        row(&format!("local AWS, {TAGGED} resources: swept"), "s", times.median() / 1_000.0).at_most(GOAL),
         row("the same, slowest of all", "s", times.percentile(100) / 1_000.0),
         row("components checked there", "", f64::from(u32::try_from(checked)?)),
     ])
 }
 
-async fn furnish(config: &SdkConfig) -> anyhow::Result<()> {
+/// Makes them.
+pub(in crate::bench) async fn furnish(config: &SdkConfig) -> anyhow::Result<()> {
     let (key, value) = TAG;
     let (queues, topics) = (sqs::Client::new(config), sns::Client::new(config));
     let (tables, secrets) = (dynamodb::Client::new(config), secrets::Client::new(config));
