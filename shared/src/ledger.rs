@@ -18,6 +18,8 @@
 //! | `activity#<environment>` | `<incident>` | [`activity`]: what goes on, and who has it in hand |
 //! | `health#<environment>` | `component#<kind>:<name>`, `sweeps` | what `health-check` saw last (its `memory`) |
 //! | `operations` | `<time>#<id>` | [`audit`]: the target of an operation that began then |
+//! | `letters#deeds` | `<time>#<id>` | [`audit::letters`]: what somebody asked to be done with dead letters |
+//! | `letters#<queue ARN>` | … | what `dlq-triage` knows of a queue (its `memory`) |
 //! | `silences#<environment>` | `<id>` | [`silence`]: what people are not told for a while |
 //!
 //! `expires_at` (seconds since the epoch) is the table's TTL attribute. DynamoDB deletes late, so whatever must end

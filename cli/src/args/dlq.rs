@@ -19,7 +19,7 @@ pub enum Dlq {
         /// How many, 1 to 100.
         #[arg(long, default_value_t = 10)]
         count: usize,
-        /// Of this group only.
+        /// Of this group only: its id, or at least 6 characters of its beginning.
         #[arg(long)]
         group: Option<String>,
     },
@@ -28,30 +28,30 @@ pub enum Dlq {
         /// Its name, URL or ARN.
         queue: String,
     },
-    /// Send letters back: a few first, then the others. Without --apply, only what there is is told.
+    /// Send letters back: a few first, then the others. Without --apply, only the plan is told.
     Redrive {
         /// Its name, URL or ARN.
         queue: String,
-        /// Of this group.
+        /// Of this group: its id, or at least 6 characters of its beginning.
         #[arg(long, conflicts_with = "everything", required_unless_present = "everything")]
         group: Option<String>,
         /// All, whatever they died of.
         #[arg(long)]
         everything: bool,
-        /// Do it; without it, what there is is shown.
+        /// Carry the plan out.
         #[arg(long)]
         apply: bool,
         /// Who asks.
         #[command(flatten)]
         who: Who,
     },
-    /// Keep letters in the archive, and take them out of the queue; with --apply.
+    /// Keep letters in the archive, and take them out of the queue. Without --apply, only the plan is told.
     Archive(Emptying),
-    /// Send back what can succeed, and archive the others; with --apply.
+    /// Send back what can succeed, and archive the others. Without --apply, only the plan is told.
     Drain(Emptying),
-    /// Empty a queue: all goes into the archive; with --apply.
+    /// Empty a queue: all goes into the archive. Without --apply, only the plan is told.
     Purge(Emptying),
-    /// Send letters of the archive to their queue again; with --apply.
+    /// Send letters of the archive to their queue again. Without --apply, only the plan is told.
     Restore {
         /// Its name, URL or ARN.
         queue: String,
@@ -60,13 +60,13 @@ pub enum Dlq {
         /// Where to.
         #[arg(long, value_enum)]
         to: To,
-        /// Of this group only.
+        /// Of this group only: its id, or at least 6 characters of its beginning.
         #[arg(long)]
         group: Option<String>,
         /// Also what was restored before.
         #[arg(long)]
         again: bool,
-        /// Do it; without it, how the queue stands is shown.
+        /// Carry the plan out.
         #[arg(long)]
         apply: bool,
         /// Who asks.
@@ -83,10 +83,10 @@ pub struct Emptying {
     /// How many there are, so that nobody empties what they have not looked at.
     #[arg(long)]
     pub count: u64,
-    /// Of this group only; not for a purge.
+    /// Of this group only: its id, or at least 6 characters of its beginning; not for a purge.
     #[arg(long)]
     pub group: Option<String>,
-    /// Do it; without it, what there is is shown.
+    /// Carry the plan out.
     #[arg(long)]
     pub apply: bool,
     /// Who asks.

@@ -1,82 +1,98 @@
 //! `wk dlq`.
 
+mod plan;
+mod when;
+
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{by, each, shown, text};
+use super::{PLAN, by, each, shown, text};
 use crate::Problem;
 use crate::args::{Dlq, Emptying};
 use crate::exit::Exit;
-use crate::reach::{Function, Reach};
+use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
+use when::{aged, at};
 
 pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, Problem> {
-    if let Some(look) = plan(asked) {
-        let answer = reach.ask(Function::DlqTriage, &event(&look)?).await?;
-        out.answer(&answer, |out| {
-            if matches!(look, Dlq::Status { .. }) {
-                status(&answer, out);
-            } else {
-                groups(&answer, out);
+    let Some(is_applied) = is_deed(asked) else {
+        let answer = reach.ask(Function::DlqTriage, &event(asked, false)?).await?;
+        out.answer(&answer, |out| show(asked, &answer, out));
+        return Ok(exit(asked, &answer));
+    };
+    // Before anything else: whoever may not ask need not wait for the plan.
+    let deed = if is_applied { Some(event(asked, false)?) } else { None };
+    let plan = reach.ask(Function::DlqTriage, &event(asked, true)?).await?;
+    let is_possible = text(&plan, "/outcome") == "proposed";
+    let Some(deed) = deed.filter(|_| is_possible) else {
+        out.answer(&plan, |out| {
+            plan::show(&plan, out);
+            if is_possible {
+                out.line(Tone::Plain, PLAN);
             }
-            out.line(Tone::Plain, "This is what there is; nothing was changed. With --apply it is done.");
         });
         return Ok(Exit::Good);
+    };
+    if out.is_for_people() {
+        plan::show(&plan, out);
     }
-    let answer = reach.ask(Function::DlqTriage, &event(asked)?).await?;
-    out.answer(&answer, |out| match asked {
-        Dlq::Status { .. } => status(&answer, out),
-        Dlq::Peek { .. } => peek(&answer, out),
-        Dlq::Groups { .. } => groups(&answer, out),
-        Dlq::Redrive { .. } => redriven(&answer, out),
-        Dlq::Archive(_) | Dlq::Drain(_) | Dlq::Purge(_) => emptied(&answer, out),
-        Dlq::Restore { .. } => restored(&answer, out),
-    });
+    let answer = reach.ask(Function::DlqTriage, &deed).await?;
+    out.answer(&answer, |out| show(asked, &answer, out));
     Ok(exit(asked, &answer))
 }
 
-/// What is looked at in place of what nobody said to apply.
-fn plan(asked: &Dlq) -> Option<Dlq> {
+/// Whether it is to be carried out, where it is a deed.
+fn is_deed(asked: &Dlq) -> Option<bool> {
     match asked {
-        Dlq::Redrive { queue, apply: false, .. }
-        | Dlq::Archive(Emptying { queue, apply: false, .. })
-        | Dlq::Drain(Emptying { queue, apply: false, .. })
-        | Dlq::Purge(Emptying { queue, apply: false, .. }) => Some(Dlq::Groups { queue: queue.clone() }),
-        Dlq::Restore { queue, apply: false, .. } => Some(Dlq::Status { queue: Some(queue.clone()) }),
-        Dlq::Status { .. }
-        | Dlq::Peek { .. }
-        | Dlq::Groups { .. }
-        | Dlq::Redrive { .. }
-        | Dlq::Archive(_)
-        | Dlq::Drain(_)
-        | Dlq::Purge(_)
-        | Dlq::Restore { .. } => None,
+        Dlq::Redrive { apply, .. }
+        | Dlq::Archive(Emptying { apply, .. })
+        | Dlq::Drain(Emptying { apply, .. })
+        | Dlq::Purge(Emptying { apply, .. })
+        | Dlq::Restore { apply, .. } => Some(*apply),
+        Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. } => None,
     }
 }
 
-/// The request that the function knows.
-fn event(asked: &Dlq) -> Result<Value, Problem> {
-    Ok(match asked {
-        Dlq::Status { queue } => json!({"status": {"queue": queue}}),
-        Dlq::Peek { queue, count, group } => {
-            json!({"peek": {"queue": queue, "count": count, "group": group}})
-        }
-        Dlq::Groups { queue } => json!({"groups": {"queue": queue}}),
-        Dlq::Redrive { queue, group, everything, who, apply: _ } => {
-            json!({"redrive": {"queue": queue, "group": group, "everything": everything, "by": by(who)?}})
-        }
-        Dlq::Archive(asked) => emptying("archive", asked)?,
-        Dlq::Drain(asked) => emptying("drain", asked)?,
-        Dlq::Purge(asked) => emptying("purge", asked)?,
-        Dlq::Restore { queue, run, to, group, again, who, apply: _ } => {
-            json!({"restore": {"queue": queue, "run": run, "to": to.word(), "group": group, "again": again, "by": by(who)?}})
-        }
-    })
+fn show(asked: &Dlq, answer: &Value, out: &Out) {
+    match asked {
+        Dlq::Status { .. } => status(answer, now(), out),
+        Dlq::Peek { .. } => peek(answer, out),
+        Dlq::Groups { .. } => groups(answer, out),
+        Dlq::Redrive { .. } => redriven(answer, out),
+        Dlq::Archive(_) | Dlq::Drain(_) | Dlq::Purge(_) => emptied(answer, out),
+        Dlq::Restore { .. } => restored(answer, out),
+    }
 }
 
-fn emptying(how: &str, asked: &Emptying) -> Result<Value, Problem> {
-    let Emptying { queue, count, group, who, apply: _ } = asked;
-    let what = json!({"queue": queue, "count": count, "group": group, "by": by(who)?});
-    Ok(Value::Object(Map::from_iter([(how.to_owned(), what)])))
+/// The request that the function knows; of a deed, for its plan or for the deed.
+fn event(asked: &Dlq, is_plan: bool) -> Result<Value, Problem> {
+    let (word, mut fields, who) = match asked {
+        Dlq::Status { queue } => return Ok(json!({"status": {"queue": queue}})),
+        Dlq::Peek { queue, count, group } => {
+            return Ok(json!({"peek": {"queue": queue, "count": count, "group": group}}));
+        }
+        Dlq::Groups { queue } => return Ok(json!({"groups": {"queue": queue}})),
+        Dlq::Redrive { queue, group, everything, who, apply: _ } => {
+            ("redrive", json!({"queue": queue, "group": group, "everything": everything}), who)
+        }
+        Dlq::Archive(asked) => ("archive", emptying(asked), &asked.who),
+        Dlq::Drain(asked) => ("drain", emptying(asked), &asked.who),
+        Dlq::Purge(asked) => ("purge", emptying(asked), &asked.who),
+        Dlq::Restore { queue, run, to, group, again, who, apply: _ } => {
+            let to = to.word();
+            ("restore", json!({"queue": queue, "run": run, "to": to, "group": group, "again": again}), who)
+        }
+    };
+    let (name, value) =
+        if is_plan { ("dry_run", Value::Bool(true)) } else { ("by", Value::String(by(who)?)) };
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(Map::from_iter([(word.to_owned(), fields)])))
+}
+
+fn emptying(Emptying { queue, count, group, who: _, apply: _ }: &Emptying) -> Value {
+    json!({"queue": queue, "count": count, "group": group})
 }
 
 /// A queue with letters is worth a look; what could not be done is an error.
@@ -112,12 +128,12 @@ fn sum(answer: &Value, pointer: &str) -> u64 {
     groups.into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
 }
 
-fn status(answer: &Value, out: &Out) {
-    let rows: Vec<_> = each(answer, "/queues")
+fn status(answer: &Value, now: Timestamp, out: &Out) {
+    let rows: Vec<Vec<String>> = each(answer, "/queues")
         .map(|it| {
-            ["/queue", "/visible", "/in_flight", "/oldest_sent", "/lost_at", "/looked_at"]
-                .map(|field| shown(it, field))
-                .into()
+            let counts = ["/queue", "/visible", "/in_flight"].map(|field| shown(it, field));
+            let times = ["/oldest_sent", "/lost_at", "/looked_at"].map(|field| aged(it, field, now));
+            counts.into_iter().chain(times).collect()
         })
         .collect();
     if rows.is_empty() {
@@ -149,9 +165,8 @@ fn peek(answer: &Value, out: &Out) {
         let line =
             format!("{}  {}  {}", shown(letter, "/id"), shown(letter, "/verdict"), shown(letter, "/group"));
         out.line(Tone::Strong, &line);
-        for (label, field) in
-            [("sent", "/sent"), ("receives", "/receives"), ("died of", "/signature"), ("body", "/body")]
-        {
+        out.fact("sent", at(letter, "/sent"));
+        for (label, field) in [("receives", "/receives"), ("died of", "/signature"), ("body", "/body")] {
             out.fact(label, shown(letter, field));
         }
     }
@@ -178,7 +193,7 @@ fn groups(answer: &Value, out: &Out) {
         out.line(Tone::Warm, "not all letters were looked at: the queue holds more than one look reads");
     }
     if answer.get("lost_at").is_some_and(|at| !at.is_null()) {
-        out.fact("lost at", shown(answer, "/lost_at"));
+        out.fact("lost at", aged(answer, "/lost_at", now()));
     }
 }
 
@@ -190,7 +205,7 @@ fn redriven(answer: &Value, out: &Out) {
         out.fact(group, words(step));
     }
     if answer.get("next").is_some_and(|next| !next.is_null()) {
-        out.fact("next", shown(answer, "/next"));
+        out.fact("next", at(answer, "/next"));
     }
     errors(answer, "/errors", out);
 }
@@ -198,7 +213,7 @@ fn redriven(answer: &Value, out: &Out) {
 /// What becomes of a group, in the function's own words.
 fn words(step: &Value) -> String {
     match step {
-        Value::String(word) => word.replace('_', " "),
+        Value::String(word) => when::whole(word).unwrap_or_else(|| word.replace('_', " ")),
         Value::Object(fields) => {
             let said =
                 fields.iter().map(|(word, more)| format!("{}: {}", word.replace('_', " "), words(more)));
@@ -249,5 +264,79 @@ fn restored(answer: &Value, out: &Out) {
 fn errors(answer: &Value, pointer: &str, out: &Out) {
     for error in each(answer, pointer) {
         out.line(Tone::Bad, &error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::{Value, json};
+
+    use super::{event, exit, is_deed, words};
+    use crate::args::{Args, Command, Dlq};
+    use crate::exit::Exit;
+
+    fn dlq(line: &str) -> Dlq {
+        let Command::Dlq(asked) = Args::try_parse_from(line.split(' ')).unwrap().command else {
+            panic!("{line}");
+        };
+        asked
+    }
+
+    #[test]
+    fn a_plan_is_a_dry_run_of_nobody_and_a_deed_says_who_asks() {
+        let words = |line: &str, plan: Value, deed: Value| {
+            let asked = dlq(line);
+            assert_eq!(is_deed(&asked), Some(line.contains("--apply")), "{line}");
+            assert_eq!((event(&asked, true).unwrap(), event(&asked, false).unwrap()), (plan, deed), "{line}");
+        };
+        words(
+            "wk dlq redrive q --group abcdef --by ann",
+            json!({"redrive": {"queue": "q", "group": "abcdef", "everything": false, "dry_run": true}}),
+            json!({"redrive": {"queue": "q", "group": "abcdef", "everything": false, "by": "ann"}}),
+        );
+        for (word, line) in [("archive", "archive"), ("drain", "drain"), ("purge", "purge")] {
+            words(
+                &format!("wk dlq {line} q --count 3 --by ann --apply"),
+                json!({ word: {"queue": "q", "count": 3, "group": null, "dry_run": true} }),
+                json!({ word: {"queue": "q", "count": 3, "group": null, "by": "ann"} }),
+            );
+        }
+        words(
+            "wk dlq restore q r --to source --by ann",
+            json!({"restore": {"queue": "q", "run": "r", "to": "source", "group": null, "again": false, "dry_run": true}}),
+            json!({"restore": {"queue": "q", "run": "r", "to": "source", "group": null, "again": false, "by": "ann"}}),
+        );
+        for look in ["wk dlq status", "wk dlq peek q", "wk dlq groups q"] {
+            assert_eq!(is_deed(&dlq(look)), None, "{look}");
+        }
+    }
+
+    #[test]
+    fn what_came_of_a_deed_is_its_exit() {
+        for (line, answer, expected) in [
+            ("wk dlq redrive q --everything", json!({"sent": {"g": 5}, "errors": []}), Exit::Good),
+            ("wk dlq redrive q --everything", json!({"sent": {}, "errors": []}), Exit::Warnings),
+            ("wk dlq redrive q --everything", json!({"sent": {"g": 5}, "errors": ["no"]}), Exit::Errors),
+            ("wk dlq purge q --count 3", json!({"done": {"whole": true, "errors": []}}), Exit::Good),
+            ("wk dlq purge q --count 3", json!({"done": {"whole": false, "errors": []}}), Exit::Warnings),
+            ("wk dlq purge q --count 3", json!({"done": {"whole": true, "errors": ["no"]}}), Exit::Errors),
+            ("wk dlq restore q r --to dlq", json!({"why": [], "not_begun": []}), Exit::Good),
+            ("wk dlq restore q r --to dlq", json!({"why": [], "not_begun": ["p"]}), Exit::Warnings),
+            ("wk dlq restore q r --to dlq", json!({"why": ["no"], "not_begun": []}), Exit::Errors),
+        ] {
+            assert_eq!(exit(&dlq(line), &answer), expected, "{line} {answer}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_with_a_group_is_told_in_words() {
+        for (step, expected) in [
+            (json!({"canary": {"room": 5}}), "canary: room: 5"),
+            (json!({"leave": "not_transient"}), "leave: not transient"),
+            (json!({"wait": {"until": "2026-11-26T03:00:00.123456Z"}}), "wait: until: 2026-11-26T03:00:00Z"),
+        ] {
+            assert_eq!(words(&step), expected);
+        }
     }
 }

@@ -11,8 +11,9 @@ use shared::{Error, report};
 use crate::archive::{Archiver, Kept, Line, Lost};
 use crate::decision::group::Redrive;
 use crate::decision::loss::TWO_RUNS;
-use crate::decision::way::{Way, way};
-use crate::decision::{Facts, Fate, Turn, fate, lost_at};
+use crate::decision::order::{One, Order};
+use crate::decision::way::way;
+use crate::decision::{Fate, Turn, lost_at};
 use crate::discover::Source;
 use crate::judge::{Judge, Judged};
 use crate::letter::Letter;
@@ -213,28 +214,16 @@ impl Hand<'_> {
     }
 
     fn fate(&self, letter: &Letter, judged: &Judged<'_>, has_way: bool) -> Fate {
-        let drain = self.acting.drain;
-        if drain.is_some_and(|drain| drain.group.is_some_and(|group| group != judged.kind.id)) {
-            // Who asked for one group has not looked at the others.
-            return Fate::Leave;
-        }
-        let turn = self.redrive(judged).map(|(redrive, room)| Turn {
-            operation: &redrive.id,
-            cut_off: redrive.began,
-            has_room: room.get() > 0,
+        let Acting { policy, retention, drain, may_act, now, .. } = *self.acting;
+        let only = drain.and_then(|drain| drain.group);
+        let order = Order { policy, retention, drain: drain.is_some(), only, may_act, now };
+        let turn = self.redrive(judged).map(|(redrive, room)| {
             // Of a drain, only what passes is sent back.
-            by_hand: redrive.by.is_some() && self.acting.redrives.contains_key(&judged.kind.id),
+            let by_hand = redrive.by.is_some() && self.acting.redrives.contains_key(&judged.kind.id);
+            Turn::of(redrive, room.get() > 0, by_hand)
         });
-        let facts = Facts {
-            letter,
-            verdict: judged.verdict,
-            redrive: turn,
-            has_way,
-            lost_at: lost_at(letter.sent, self.acting.retention),
-            drain: drain.is_some(),
-            may_act: self.acting.may_act,
-        };
-        fate(&facts, self.acting.policy, self.acting.now)
+        let group = judged.kind.id.as_str();
+        order.fate(&One { letter, group, verdict: judged.verdict, has_way }, turn)
     }
 
     fn leave(&self, receipt: &str, group: &str, sent: Option<Timestamp>) {
@@ -279,7 +268,7 @@ impl Hand<'_> {
             }
             receipts.push(sending.letter.receipt.clone());
             *self.done.borrow_mut().redriven.entry((*group).to_owned()).or_default() += 1;
-            let (Way::Queue { arn: to, .. } | Way::Function { arn: to, .. }) = sending.way;
+            let to = sending.way.arn();
             let redrive = self.acting.redrives.get(*group).or(self.acting.all.as_ref());
             let by = redrive.and_then(|(redrive, _)| redrive.by.as_deref());
             report::audit(&Audit {

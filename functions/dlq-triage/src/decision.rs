@@ -1,13 +1,20 @@
 //! Every rule of `dlq-triage`, as pure functions of what was seen, what was decided by people, and the clock.
 //!
 //! A run looks at a queue first, decides then what becomes of each group ([`group::step`]), and reads again to do it: of
-//! each letter, [`fate`] says what is done with it.
+//! each letter, [`fate`] says what is done with it. A plan that somebody asks for comes from the same look and the same
+//! decisions ([`plan`], [`restoring`]), and ends before anything is done.
 
 pub mod emptying;
 pub mod group;
 pub mod loss;
+pub mod naming;
 pub mod news;
+pub mod order;
+pub mod plan;
 pub mod reading;
+pub mod redriving;
+pub mod restoring;
+pub mod standing;
 pub mod way;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +22,7 @@ use serde::Serialize;
 use shared::policy::dlq::{Archived, Dlq, Verdict};
 
 use crate::letter::Letter;
+use group::Redrive;
 
 /// What is done with a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -58,6 +66,14 @@ pub struct Turn<'a> {
     pub has_room: bool,
     /// Whether somebody asked for it: then it counts no more how often a letter was sent back.
     pub by_hand: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// What a redrive has to say of a letter.
+    #[must_use]
+    pub fn of(redrive: &'a Redrive, has_room: bool, by_hand: bool) -> Self {
+        Self { operation: &redrive.id, cut_off: redrive.began, has_room, by_hand }
+    }
 }
 
 /// What is done with a letter.

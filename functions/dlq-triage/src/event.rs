@@ -94,7 +94,11 @@ pub struct Redrive {
     /// Or all, whatever they died of.
     #[serde(default)]
     pub everything: bool,
-    /// Who asks.
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Who asks; a plan may be asked for by nobody.
+    #[serde(default)]
     pub by: String,
 }
 
@@ -109,7 +113,11 @@ pub struct Emptying {
     /// Of one group only; not for a purge.
     #[serde(default)]
     pub group: Option<String>,
-    /// Who asks.
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Who asks; a plan may be asked for by nobody.
+    #[serde(default)]
     pub by: String,
 }
 
@@ -129,7 +137,11 @@ pub struct Restore {
     /// Whether a part is sent that was restored before.
     #[serde(default)]
     pub again: bool,
-    /// Who asks.
+    /// Whether only the plan is wanted.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Who asks; a plan may be asked for by nobody.
+    #[serde(default)]
     pub by: String,
 }
 
@@ -204,7 +216,7 @@ pub fn parse(event: &Value) -> Result<Asked> {
             "{error}. Write one of {{\"status\": {{}}}}, {{\"peek\"|\"groups\": {{\"queue\": …}}}}, {{\"redrive\": \
              {{\"queue\": …, \"group\": …, \"by\": …}}}}, {{\"archive\"|\"drain\"|\"purge\": {{\"queue\": …, \
              \"count\": …, \"by\": …}}}}, {{\"restore\": {{\"queue\": …, \"run\": …, \"to\": \"dlq\"|\"source\", \
-             \"by\": …}}}}"
+             \"by\": …}}}}. With \"dry_run\": true in place of `by`, the last five answer with a plan"
         ))
     })?;
     check(&hand)?;
@@ -221,14 +233,14 @@ fn check(hand: &Hand) -> Result<()> {
         Hand::Purge(purge) if purge.group.is_some() => {
             wrong("a purge empties the whole queue; `archive` takes one group")
         }
-        Hand::Redrive(Redrive { by, .. })
-        | Hand::Archive(Emptying { by, .. })
-        | Hand::Drain(Emptying { by, .. })
-        | Hand::Purge(Emptying { by, .. })
-        | Hand::Restore(Restore { by, .. })
+        Hand::Redrive(Redrive { by, dry_run: false, .. })
+        | Hand::Archive(Emptying { by, dry_run: false, .. })
+        | Hand::Drain(Emptying { by, dry_run: false, .. })
+        | Hand::Purge(Emptying { by, dry_run: false, .. })
+        | Hand::Restore(Restore { by, dry_run: false, .. })
             if by.trim().is_empty() =>
         {
-            wrong("`by` says who asks")
+            wrong("`by` says who asks: give it, or \"dry_run\": true for the plan alone")
         }
         Hand::Status(_)
         | Hand::Peek(_)
@@ -298,7 +310,22 @@ mod tests {
         refused(&json!({"empty": {}}), "unknown variant `empty`");
         refused(&json!({"triage": "some"}), "{\"triage\": \"all\"}");
         refused(&json!({"purge": {"queue": "q", "by": "ann"}}), "missing field `count`");
-        refused(&json!({"purge": {"queue": "q", "count": 1, "by": " "}}), "`by` says who asks");
+        for by in [json!({}), json!({"by": " "}), json!({"by": "", "dry_run": false})] {
+            for (what, more) in [
+                ("purge", json!({"count": 1})),
+                ("archive", json!({"count": 1})),
+                ("drain", json!({"count": 1})),
+                ("redrive", json!({"everything": true})),
+                ("restore", json!({"run": "r", "to": "dlq"})),
+            ] {
+                let mut asked = json!({"queue": "q"});
+                let fields = [&more, &by].into_iter().filter_map(Value::as_object).flatten();
+                fields.for_each(|(name, value)| asked[name] = value.clone());
+                refused(&json!({ what: asked.clone() }), "`by` says who asks");
+                asked["dry_run"] = json!(true);
+                assert!(parse(&json!({ what: asked })).is_ok(), "a plan may be asked for by nobody");
+            }
+        }
         refused(
             &json!({"purge": {"queue": "q", "count": 1, "group": "g", "by": "ann"}}),
             "`archive` takes one group",

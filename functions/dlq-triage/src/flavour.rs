@@ -275,7 +275,7 @@ struct Top<'a> {
 }
 
 /// The fields by which messages are commonly told apart.
-const DISCRIMINATORS: [&str; 15] = [
+pub(crate) const DISCRIMINATORS: [&str; 15] = [
     "action",
     "command",
     "detail-type",
@@ -292,6 +292,9 @@ const DISCRIMINATORS: [&str; 15] = [
     "type",
     "__typename",
 ];
+
+/// The shape of what is no JSON object.
+pub(crate) const TEXT: &str = "text";
 
 /// More names say no more about what kind of message it is.
 const MOST_NAMES: usize = 24;
@@ -364,7 +367,7 @@ impl<'a> Top<'a> {
     /// The discriminating fields, or else the names, in an order of their own; empty for what is no JSON object.
     fn shape(&self) -> Cow<'a, str> {
         if !self.is_json {
-            return Cow::Borrowed("text");
+            return Cow::Borrowed(TEXT);
         }
         let mut parts: Vec<String> = if self.words.is_empty() {
             self.names.iter().map(|name| kind(cut(name, LONGEST_WORD))).collect()

@@ -1,48 +1,29 @@
 //! What people ask for by hand.
 
-use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::{Error, Report, Result, id};
+use shared::{Error, Report, Result};
 
 use crate::Config;
-use crate::act::Drain;
 use crate::classify::Rules;
-use crate::decision::emptying::refusal;
-use crate::decision::group::{Phase, Redrive};
 use crate::decision::lost_at;
+use crate::decision::naming;
 use crate::decision::reading::Reading;
+use crate::decision::standing;
 use crate::discover::{self, DeadLetters, Found};
-use crate::event::{self, Emptying, Hand};
+use crate::empty::How;
+use crate::event::{self, Hand};
 use crate::judge::Judge;
 use crate::memory::{Groups, Memory};
 use crate::read::BATCH;
 use crate::redact::redacted;
-use crate::run::{Plan, Run, Wish, is_dead};
-use crate::tell::About;
+use crate::run::{Run, Wish, is_dead};
 
 /// What is shown stays away from others for this long, if it cannot be let go of.
 const SHOWN: Duration = Duration::from_secs(30);
-
-/// How a queue is emptied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    Archive,
-    Drain,
-    Purge,
-}
-
-impl How {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Archive => "Archiving",
-            Self::Drain => "Draining",
-            Self::Purge => "Purge",
-        }
-    }
-}
 
 impl Run<'_> {
     /// Does what somebody asks for.
@@ -55,21 +36,12 @@ impl Run<'_> {
                 let letters = self.find(&asked.queue).await?;
                 Self::readable(&letters, &self.memory(&letters.queue.arn)).await?;
                 let wish = Wish { group: asked.group.as_deref(), by: &asked.by };
+                if asked.dry_run {
+                    return self.planned(&letters, wish).await;
+                }
                 let outcome = self.look_after(&letters, Some(wish)).await?;
                 let answer = json!({"queue": outcome.queue, "steps": outcome.steps, "sent": outcome.done.redriven,
                     "errors": outcome.done.errors, "next": outcome.next});
-                if let Some(group) = &asked.group
-                    && !outcome.look.groups.contains_key(group)
-                {
-                    return Err(Error::Missing(format!("the group {group} in {}", outcome.queue)));
-                }
-                if let Some(why) =
-                    asked.group.as_ref().and_then(|group| outcome.look.groups.get(group)?.no_way.clone())
-                {
-                    return Err(Error::Malformed(format!(
-                        "the letters of that group cannot be sent back: {why}"
-                    )));
-                }
                 Ok(self.report(&outcome).answering(answer))
             }
             Hand::Archive(asked) => self.empty(asked, How::Archive).await,
@@ -117,12 +89,15 @@ impl Run<'_> {
         let memory = self.memory(&letters.queue.arn);
         let last = memory.last().await?.value;
         let attributes = &letters.queue.attributes;
-        let loss = lost_at(last.oldest, attributes.retention);
+        // What was seen at the last look is not there any more where nothing is.
+        let is_empty = attributes.visible == 0 && attributes.in_flight == 0;
+        let oldest = standing::oldest(last.oldest, is_empty);
+        let loss = lost_at(oldest, attributes.retention);
         let seconds = |time: Timestamp| time.duration_since(self.now()).as_secs();
         let Groups { known, unread } = memory.groups().await?;
         let groups: Vec<Value> = known
             .into_iter()
-            .filter(|(_, entry)| entry.value.count > 0)
+            .filter(|(_, entry)| standing::there(entry.value.count, is_empty) > 0)
             .map(|(id, entry)| {
                 let group = entry.value;
                 json!({"group": id, "count": group.count, "verdict": group.verdict, "signature": group.signature.line,
@@ -137,8 +112,8 @@ impl Run<'_> {
             "in_flight": attributes.in_flight,
             "retention_seconds": attributes.retention.as_secs(),
             "looked_at": last.at,
-            "oldest_sent": last.oldest,
-            "oldest_age_seconds": last.oldest.map(|oldest| -seconds(oldest)),
+            "oldest_sent": oldest,
+            "oldest_age_seconds": oldest.map(|oldest| -seconds(oldest)),
             "lost_at": loss,
             "time_to_loss_seconds": loss.map(seconds),
             "receives": Self::reading(letters, &last, true),
@@ -170,7 +145,7 @@ impl Run<'_> {
         if is_once {
             tries = 1;
         }
-        let mut shown = Vec::new();
+        let (mut shown, mut seen) = (Vec::new(), BTreeMap::new());
         while tries > 0 && shown.len() < most {
             tries -= 1;
             let batch = reader.receive(BATCH.min(most)).await?;
@@ -179,7 +154,9 @@ impl Run<'_> {
             }
             for letter in &batch {
                 let judged = judge.judge(letter);
-                if asked.group.as_ref().is_some_and(|group| *group != judged.kind.id) || shown.len() == most {
+                seen.entry(judged.kind.id.clone()).or_insert_with(|| judged.kind.signature.to_string());
+                let fits = |group: &String| naming::fits(group, &judged.kind.id);
+                if !asked.group.as_ref().is_none_or(fits) || shown.len() == most {
                     continue;
                 }
                 shown.push(json!({
@@ -200,6 +177,13 @@ impl Run<'_> {
             // Whoever peeks next has one receive less.
             memory.keep_last(&mut last, self.now()).await?;
         }
+        if let Some(group) = &asked.group {
+            let seen: Vec<(&str, String)> =
+                seen.iter().map(|(id, line)| (id.as_str(), line.clone())).collect();
+            let place =
+                format!("the {} letters of {} that were received", received.len(), letters.queue.name);
+            naming::named(group, &seen, &place).map_err(Error::Malformed)?;
+        }
         let note = released.err().map(|error| {
             format!(
                 "they could not be let go of, and are seen again in {} s: {}",
@@ -214,7 +198,7 @@ impl Run<'_> {
     }
 
     /// That a whole look at a queue is free, also by hand: it takes more than one receive.
-    async fn readable(letters: &DeadLetters, memory: &Memory<'_>) -> Result<()> {
+    pub(crate) async fn readable(letters: &DeadLetters, memory: &Memory<'_>) -> Result<()> {
         match Self::reading(letters, &memory.last().await?.value, false) {
             Reading::Refused { why } => {
                 Err(Error::Malformed(format!("{} is not read: {why}", letters.queue.name)))
@@ -223,7 +207,7 @@ impl Run<'_> {
         }
     }
 
-    fn judge(&self, letters: &DeadLetters) -> Result<Judge> {
+    pub(crate) fn judge(&self, letters: &DeadLetters) -> Result<Judge> {
         Ok(Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, self.now()))
     }
 
@@ -234,79 +218,11 @@ impl Run<'_> {
         Self::readable(&letters, &memory).await?;
         let known = memory.groups().await?.known;
         let judge = self.judge(&letters)?;
-        let look = self.alone(&memory, self.look(&letters, &judge, &known)).await?;
+        let look = self.alone(&memory, self.look(&letters, &judge, &known, None)).await?;
         let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
         let answer = json!({"queue": letters.queue.name, "letters": look.letters, "whole": look.whole,
             "lost_at": lost_at, "groups": look.groups});
         let reason = format!("{} letters of {} groups", look.letters, look.groups.len());
         Ok(Report::new("told", letters.queue.name.clone(), reason).answering(answer))
-    }
-
-    /// Takes letters out of a queue, into the archive.
-    async fn empty(&self, asked: &Emptying, how: How) -> Result<Report> {
-        let letters = self.find(&asked.queue).await?;
-        let memory = self.memory(&letters.queue.arn);
-        Self::readable(&letters, &memory).await?;
-        self.alone(&memory, self.emptied(asked, how, &letters, &memory)).await
-    }
-
-    async fn emptied(
-        &self,
-        asked: &Emptying,
-        how: How,
-        letters: &DeadLetters,
-        memory: &Memory<'_>,
-    ) -> Result<Report> {
-        let now = self.now();
-        let name = &letters.queue.name;
-        let judge = self.judge(letters)?;
-        let known = memory.groups().await?.known;
-        let look = self.look(letters, &judge, &known).await?;
-        let there = match &asked.group {
-            Some(group) => look.groups.get(group).map_or(0, crate::look::Tally::count),
-            None => u64::try_from(look.letters).unwrap_or(u64::MAX).max(
-                // What others have in hand, or a look did not come to, is there as well.
-                if look.whole {
-                    letters.queue.attributes.in_flight
-                } else {
-                    letters.queue.attributes.visible
-                },
-            ),
-        };
-        let mut last = memory.last().await?;
-        let before = last.value.purged.filter(|_| how == How::Purge);
-        if let Some(why) = refusal(asked, there, look.whole, before, now) {
-            return Err(Error::Malformed(format!("{name} is left as it is: {why}")));
-        }
-        if how == How::Purge {
-            // Before, not after: a purge that dies half-way counts.
-            last.value.purged = Some(now);
-            memory.keep_last(&mut last, now).await?;
-        }
-        let prefix = self.prefix(letters);
-        let back = (how == How::Drain).then(|| {
-            let redrive = Redrive {
-                id: id::of(&[&letters.queue.arn, "drain", &now.to_string()]),
-                began: now,
-                by: Some(asked.by.clone()),
-                phase: Phase::Ramp { until: now },
-                sent: 0,
-                returned: 0,
-                tries: 1,
-                round: 0,
-            };
-            (redrive, Cell::new(u64::MAX))
-        });
-        let plan = Plan { all: back, archives: true, may_act: true, ..Plan::default() };
-        let drain = Drain { group: asked.group.as_deref(), by: &asked.by };
-        let mut done = self.act(letters, &judge, plan, &prefix, Some(drain)).await;
-        let about = About { letters, environment: &self.config.environment, now };
-        if let Err(error) = self.publish(&about.by_hand(how.word(), &asked.by, &done, &prefix)).await {
-            // Who asked hears what was done in any case.
-            done.errors.push(error.chain());
-        }
-        let answer = json!({"queue": name, "run": prefix, "done": done});
-        let reason = format!("{} letters were read", done.letters);
-        Ok(Report::new("emptied", name.clone(), reason).record("done", &done).answering(answer))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -10,7 +11,11 @@ use serde::Serialize;
 use shared::Result;
 use shared::policy::dlq::Verdict;
 
+use crate::decision::Turn;
 use crate::decision::group::Redrive;
+use crate::decision::naming;
+use crate::decision::order::{One, Order};
+use crate::decision::plan::Ahead;
 use crate::decision::way::way;
 use crate::discover::Source;
 use crate::flavour::Flavour;
@@ -55,6 +60,12 @@ pub struct Tally {
     /// Why there is no way back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_way: Option<String>,
+    /// Where they would be sent back to.
+    #[serde(skip)]
+    pub to: Option<String>,
+    /// What may become of them, where that is asked.
+    #[serde(skip)]
+    pub ahead: Ahead,
 }
 
 impl Tally {
@@ -79,6 +90,18 @@ pub struct Look {
     pub receives: u32,
 }
 
+impl Look {
+    /// The id of the group that is meant, of those that were seen.
+    ///
+    /// # Errors
+    /// Why none is, or more than one, in words.
+    pub fn named(&self, asked: &str, queue: &str) -> Result<String, String> {
+        let told = self.groups.iter().filter(|(id, _)| *id != OTHERS);
+        let told = told.map(|(id, tally)| (id.as_str(), format!("{}: {}", tally.count(), tally.line)));
+        naming::named(asked, &told.collect::<Vec<_>>(), queue)
+    }
+}
+
 /// How to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Looking<'a> {
@@ -92,6 +115,27 @@ pub struct Looking<'a> {
     pub redrives: &'a BTreeMap<String, Redrive>,
     /// At how many letters.
     pub most: usize,
+    /// What their fate is asked for, where somebody wants to know.
+    pub deed: Option<Deed<'a>>,
+}
+
+/// A deed that is only planned.
+#[derive(Clone, Copy)]
+pub struct Deed<'a> {
+    /// What it decides.
+    pub order: Order<'a>,
+    /// The redrive that the letters of a group are part of where none is under way; nothing where nothing is sent back.
+    pub fresh: Option<&'a Redrive>,
+    /// Whether redrives that are under way go on within it.
+    pub goes_on: bool,
+    /// Whether somebody asks for this group.
+    pub is_asked: &'a dyn Fn(&str) -> bool,
+}
+
+impl fmt::Debug for Deed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deed").field("order", &self.order).field("fresh", &self.fresh).finish_non_exhaustive()
+    }
 }
 
 /// Looks, and lets go.
@@ -168,12 +212,30 @@ impl Seen<'_> {
         // One that passes decides for the group; the others are left alone, each by itself.
         if judged.verdict == Verdict::Transient {
             tally.verdict = Verdict::Transient;
-            tally.rule = judged.rule;
+            tally.rule.clone_from(&judged.rule);
         }
+        if let Some(deed) = self.looking.deed {
+            self.foresee(&deed, letter, &judged, tally);
+        }
+    }
+
+    /// What may become of a letter.
+    fn foresee(&self, deed: &Deed<'_>, letter: &Letter, judged: &Judged<'_>, tally: &mut Tally) {
+        let group = judged.kind.id.as_str();
+        let running = self.looking.redrives.get(group).filter(|it| deed.goes_on && it.is_running());
+        let by_hand = (deed.is_asked)(group) || running.is_some_and(|redrive| redrive.by.is_some());
+        let has_way = way(judged.origin.flavour, &judged.origin.of, self.looking.sources).is_ok();
+        let one = One { letter, group, verdict: judged.verdict, has_way };
+        let fate = |has_room| {
+            let turn = running.or(deed.fresh).map(|redrive| Turn::of(redrive, has_room, by_hand));
+            deed.order.fate(&one, turn)
+        };
+        tally.ahead.add(fate(true), fate(false), deed.order.fate(&one, None));
     }
 
     fn begin(&self, letter: &Letter, judged: &Judged<'_>) -> Tally {
         let kind = Rc::clone(&judged.kind);
+        let way = way(judged.origin.flavour, &judged.origin.of, self.looking.sources);
         Tally {
             flavour: kind.signature.flavour,
             of: kind.signature.of.clone(),
@@ -187,7 +249,9 @@ impl Seen<'_> {
             last: None,
             sample: redacted(&letter.body),
             sample_id: letter.id.clone(),
-            no_way: way(judged.origin.flavour, &judged.origin.of, self.looking.sources).err(),
+            to: way.as_ref().ok().map(|way| way.arn().to_owned()),
+            no_way: way.err(),
+            ahead: Ahead::default(),
         }
     }
 }

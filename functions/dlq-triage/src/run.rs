@@ -14,7 +14,7 @@ use shared::error::{Call, Class};
 use shared::lambda::Invocation;
 use shared::notice::Notice;
 use shared::policy::Policy;
-use shared::policy::dlq::Archived;
+use shared::policy::dlq::{Archived, Dlq};
 use shared::tags::Mode;
 use shared::{Error, Report, Result, id};
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ use crate::discover::attributes::Attributes;
 use crate::discover::{self, DeadLetters, Found, Source};
 use crate::event::{Known, Target, Triage};
 use crate::judge::Judge;
-use crate::look::{Look, Looking, look};
+use crate::look::{Deed, Look, Looking, look};
 use crate::memory::{Entry, Group, Last, Memory};
 use crate::read::Reader;
 use crate::redrive::Sender;
@@ -71,7 +71,7 @@ pub(crate) enum Again {
 /// A redrive that somebody asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish<'a> {
-    /// Of one group, or of all.
+    /// Of one group, by its id or the beginning of it; or of all.
     pub(crate) group: Option<&'a str>,
     pub(crate) by: &'a str,
 }
@@ -340,6 +340,7 @@ impl Run<'_> {
         letters: &DeadLetters,
         judge: &Judge,
         groups: &BTreeMap<String, Entry<Group>>,
+        deed: Option<Deed<'_>>,
     ) -> Result<Look> {
         let redrives = groups
             .iter()
@@ -352,6 +353,7 @@ impl Run<'_> {
             sources: &letters.sources,
             redrives: &redrives,
             most: usize::try_from(self.policy.dlq.look).unwrap_or(usize::MAX),
+            deed,
         };
         // As much again is kept for acting on it.
         let mut seen = look(&looking, &|| left / 2 < self.invocation.left(MARGIN)).await?;
@@ -359,6 +361,16 @@ impl Run<'_> {
         let Attributes { fifo, visible, .. } = letters.queue.attributes;
         seen.whole &= !fifo || usize::try_from(visible).is_ok_and(|visible| visible <= seen.letters);
         Ok(seen)
+    }
+
+    /// What people decided of dead letters, as far as it holds for this queue now.
+    pub(crate) fn dlq(&self, letters: &DeadLetters) -> Dlq {
+        let mut policy = self.policy.dlq.clone();
+        if self.refusal(letters).is_some() {
+            // What somebody asked for is done; by itself, nothing goes to the archive.
+            policy.archive.what = Archived::Nothing;
+        }
+        policy
     }
 
     pub(crate) async fn act(
@@ -380,11 +392,7 @@ impl Run<'_> {
         let Clients { s3, .. } = self.clients;
         let keeper = Archiver::new(Place { s3, bucket: &self.config.archive_bucket, prefix });
         let left = self.invocation.left(MARGIN);
-        let mut policy = self.policy.dlq.clone();
-        if self.refusal(letters).is_some() {
-            // What somebody asked for is done; by itself, nothing goes to the archive.
-            policy.archive.what = Archived::Nothing;
-        }
+        let policy = self.dlq(letters);
         let acting = Acting {
             reader: self.reader(letters, hidden(left)),
             queue: &letters.queue.arn,

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 use shared::id;
 
-use crate::flavour::{Flavour, Origin};
+use crate::flavour::{DISCRIMINATORS, Flavour, Origin, TEXT};
 use crate::redact::masked;
 
 /// The version of the recipe. With another one, all groups get new ids.
@@ -38,6 +38,9 @@ const LONGEST_KIND: usize = 40;
 /// A hexadecimal word with a digit as long as this is an id.
 const SHORTEST_HEX: usize = 8;
 
+/// More fields of a message tell people no more about it.
+const TOLD: usize = 8;
+
 /// What letters of one cause have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Signature {
@@ -53,12 +56,15 @@ pub struct Signature {
     pub frame: String,
     /// The error's message without what differs, or, where no error is known, what kind of message it is.
     pub message: String,
+    /// Whether no error is known.
+    pub is_unknown: bool,
 }
 
 impl Signature {
     /// Of a letter.
     pub fn of(origin: &Origin<'_>) -> Self {
-        let message = if origin.kind.is_empty() && origin.message.is_empty() {
+        let is_unknown = origin.kind.is_empty() && origin.message.is_empty();
+        let message = if is_unknown {
             cut(&origin.shape, LONGEST_MESSAGE).to_owned()
         } else {
             // It stands in titles and in the log.
@@ -71,12 +77,13 @@ impl Signature {
             condition: origin.condition.chars().take(100).collect(),
             frame: normalised(cut(&origin.frame, LONGEST_FRAME)),
             message,
+            is_unknown,
         }
     }
 
-    /// The group's id: the same for the same signature, always and everywhere.
+    /// The group's id: the same for the same signature, always and everywhere, however it is told.
     pub fn id(&self) -> String {
-        let Self { flavour, of, kind, condition, frame, message } = self;
+        let Self { flavour, of, kind, condition, frame, message, is_unknown: _ } = self;
         id::of(&[RECIPE, flavour.as_str(), of, kind, condition, frame, message])
     }
 }
@@ -86,16 +93,38 @@ impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has_error = !self.kind.is_empty();
         match (has_error, self.message.is_empty()) {
+            _ if self.is_unknown => f.write_str(&unknown(&self.message))?,
             (true, true) => f.write_str(&self.kind)?,
             (true, false) => write!(f, "{}: {}", self.kind, self.message)?,
-            (false, false) => f.write_str(&self.message)?,
-            (false, true) => f.write_str("no error is known")?,
+            (false, _) => f.write_str(&self.message)?,
         }
         if !self.frame.is_empty() {
             write!(f, " ({})", self.frame)?;
         }
         Ok(())
     }
+}
+
+/// A message of which nothing says why it died, by its shape: [`Origin::shape`].
+fn unknown(shape: &str) -> String {
+    let names: Vec<&str> = match shape {
+        "" => return "unknown cause; JSON without any field".to_owned(),
+        TEXT => return "unknown cause; no JSON object".to_owned(),
+        // The fields by which messages are told apart, each with its value; a value may be of several words.
+        told if told.contains('=') => {
+            let begins = told.match_indices(' ').filter(|(place, _)| {
+                let word = told.get(place + 1..).unwrap_or_default();
+                word.split_once('=').is_some_and(|(name, _)| DISCRIMINATORS.contains(&name))
+            });
+            let ends = begins.clone().map(|(place, _)| place).chain([told.len()]);
+            let begins = [0].into_iter().chain(begins.map(|(place, _)| place + 1));
+            begins.zip(ends).filter_map(|(begin, end)| told.get(begin..end)).collect()
+        }
+        names => names.split(' ').collect(),
+    };
+    let more = if names.len() > TOLD { ", …" } else { "" };
+    let told: Vec<&str> = names.into_iter().take(TOLD).collect();
+    format!("unknown cause; JSON with {}{more}", told.join(", "))
 }
 
 /// A function's ARN without its version or alias.

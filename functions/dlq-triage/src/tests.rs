@@ -12,6 +12,7 @@ mod killed;
 mod many;
 mod modes;
 mod peek;
+mod plans;
 mod restore;
 mod shared_queue;
 mod world;

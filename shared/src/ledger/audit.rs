@@ -3,9 +3,14 @@
 //! Beginning an operation, or scaling, leaves an entry beside it that names its target. So a question about all of them is one query by
 //! time, and one for each target that it names; the table is never scanned.
 //!
+//! What somebody asked to be done with dead letters is kept whole, in the same order ([`letters`]).
+//!
 //! | partition key | sort key | entry |
 //! |---|---|---|
 //! | `operations` | `<when it began, in milliseconds>#<id>` | its target |
+//! | `letters#deeds` | `<when it began, in milliseconds>#<id>` | what was done with letters by hand |
+
+pub mod letters;
 
 use std::collections::BTreeSet;
 
@@ -22,10 +27,12 @@ use super::{Item, Ledger, activity, expiry, get_ms, get_s, s, silence};
 use crate::Result;
 use crate::error::Call;
 use crate::target::Target;
+use letters::Handled;
 
 const PARTITION: &str = "operations";
 
-/// As many are read of one kind; of more, the oldest are missing, and that is said.
+/// As many are read of one kind; of more, some are missing, and that is said. Of what is kept by its time, these are the
+/// oldest.
 const MOST: usize = 5_000;
 
 /// How many targets are asked for at once.
@@ -110,33 +117,70 @@ impl Ledger {
         if let Some(target) = &asked.target {
             return Ok(BTreeSet::from([target.clone()]));
         }
-        let begun = self.list(PARTITION, &sort(asked.since, ""), MOST).await?;
-        full(&begun, "operations", audit);
+        let begun = self.newest(PARTITION, &sort(asked.since, "")).await?;
+        full(&begun, "operations", "the oldest are missing", audit);
         let named = begun.iter().filter_map(|item| get_s(item, "target")?.parse().ok());
         Ok(named.collect())
     }
 
-    /// What is about no target: silences, acknowledgements, and what was sent back of dead letters.
+    /// The newest entries that are kept by their time, since that one.
+    async fn newest(&self, pk: &str, since: &str) -> Result<Vec<Item>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .scan_index_forward(false)
+                .key_condition_expression("pk = :pk AND sk >= :sk")
+                .expression_attribute_values(":pk", s(pk))
+                .expression_attribute_values(":sk", s(since))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .action("dynamodb:Query")?;
+            found.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || found.len() >= MOST {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What is about no target: silences, acknowledgements, and what was done with dead letters.
     async fn without_target(&self, asked: &Question<'_>, audit: &mut Audit) -> Result<()> {
         let silences = self.list(&silence::partition(asked.environment), "", MOST).await?;
-        full(&silences, "silences", audit);
+        full(&silences, "silences", "some are missing", audit);
         audit.deeds.extend(silences.iter().filter_map(of_silence));
         let activity = self.list(&activity::partition(asked.environment), "", MOST).await?;
-        full(&activity, "incidents", audit);
+        full(&activity, "incidents", "some are missing", audit);
         audit.deeds.extend(activity.iter().filter_map(of_activity));
-        // People are told of each group of letters, and so its queue is known here.
-        let queues: BTreeSet<String> = activity.iter().filter_map(queue).collect();
+        let handled = self.newest(letters::PARTITION, &sort(asked.since, "")).await?;
+        full(&handled, "deeds with dead letters", "the oldest are missing", audit);
+        let handled: Vec<Handled> = handled.iter().filter_map(letters::read).collect();
+        // People are told of each group of letters, and so its queue is known here; or somebody asked for something.
+        let told = activity.iter().filter_map(letters::queue);
+        let queues: BTreeSet<String> = told.chain(handled.iter().map(|it| it.queue.clone())).collect();
         let groups = stream::iter(queues)
             .map(|queue| async move {
                 let key = format!("letters#{}{queue}", asked.queues);
                 let items = self.list(&key, "group#", MOST).await?;
                 let groups =
                     items.iter().filter(|item| get_s(item, "sk").is_some_and(|sk| sk.starts_with("group#")));
-                Ok::<_, crate::Error>(groups.filter_map(|item| of_letters(&queue, item)).collect::<Vec<_>>())
+                Ok::<_, crate::Error>(
+                    groups.filter_map(|item| letters::of_group(&queue, item)).collect::<Vec<_>>(),
+                )
             })
             .buffer_unordered(AT_ONCE);
         let groups: Vec<Vec<Deed>> = groups.try_collect().await?;
-        audit.deeds.extend(groups.into_iter().flatten());
+        let groups: Vec<Deed> = groups.into_iter().flatten().collect();
+        // What a group says of its redrive is newer than what was left when somebody asked for it.
+        let known: BTreeSet<&str> = groups.iter().filter_map(|deed| deed.operation.as_deref()).collect();
+        let handled = handled.into_iter().filter(|it| !known.contains(it.id.as_str()));
+        audit.deeds.extend(handled.map(letters::of_handled));
+        audit.deeds.extend(groups);
         Ok(())
     }
 }
@@ -164,9 +208,9 @@ fn sort(at: Timestamp, id: &str) -> String {
     format!("{:013}#{id}", at.as_millisecond().max(0))
 }
 
-fn full(items: &[Item], what: &str, audit: &mut Audit) {
+fn full(items: &[Item], what: &str, missing: &str, audit: &mut Audit) {
     if items.len() >= MOST {
-        audit.missing.push(format!("there are more than {MOST} {what}: ask for a shorter time"));
+        audit.missing.push(format!("there are more than {MOST} {what}: {missing}; ask for a shorter time"));
     }
 }
 
@@ -300,35 +344,6 @@ fn of_activity(item: &Item) -> Option<Deed> {
         why: activity.title,
         by: Some(acknowledged.by),
         operation: Some(activity.incident),
-    })
-}
-
-/// The queue whose letters an incident is about: `dlq:<queue>:<group>`.
-fn queue(item: &Item) -> Option<String> {
-    let incident = get_s(item, "incident")?;
-    let (queue, _) = incident.strip_prefix("dlq:")?.split_once(':')?;
-    Some(queue.to_owned())
-}
-
-/// A group that was sent back. `dlq-triage` owns the entry: what is not understood of it is left out.
-fn of_letters(queue: &str, item: &Item) -> Option<Deed> {
-    let group: Value = serde_json::from_str(&get_s(item, "document")?).ok()?;
-    let redrive = group.get("redrive").filter(|redrive| redrive.is_object())?;
-    let count = |name: &str| redrive.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let phase = redrive.get("phase")?;
-    let phase = match phase.as_str() {
-        Some(word) => word.to_owned(),
-        None => phase.as_object()?.keys().next()?.clone(),
-    };
-    let line = group.pointer("/signature/line").and_then(Value::as_str).unwrap_or_default();
-    Some(Deed {
-        at: Some(redrive.get("began")?.as_str()?.parse().ok()?),
-        what: "redrive",
-        target: queue.to_owned(),
-        outcome: format!("{phase}: {} sent, {} returned", count("sent"), count("returned")),
-        why: line.to_owned(),
-        by: redrive.get("by").and_then(Value::as_str).map(ToOwned::to_owned),
-        operation: redrive.get("id").and_then(Value::as_str).map(ToOwned::to_owned),
     })
 }
 

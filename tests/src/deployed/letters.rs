@@ -84,12 +84,12 @@ async fn story(stage: &Stage) -> anyhow::Result<()> {
         let found = groups.iter().find(|(_, group)| group["line"] == line);
         found.with_context(|| format!("there is no group {line}: {answer:#}"))
     };
-    let (passes, group) = of("kind=passes")?;
+    let (passes, group) = of("unknown cause; JSON with kind=passes")?;
     ensure!(
         group["waiting"] == 7 && group["verdict"] == "transient" && group["flavour"] == "queue",
         "{group:#}"
     );
-    let (poison, group) = of("kind=poison")?;
+    let (poison, group) = of("unknown cause; JSON with kind=poison")?;
     ensure!(group["waiting"] == 1 && group["verdict"] == "unknown", "{group:#}");
 
     // A canary goes first, also where a person asks.

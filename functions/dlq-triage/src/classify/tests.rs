@@ -15,6 +15,7 @@ fn signature(flavour: Flavour, kind: &str, condition: &str, message: &str) -> Si
         condition: condition.to_owned(),
         frame: String::new(),
         message: message.to_owned(),
+        is_unknown: false,
     }
 }
 

@@ -28,8 +28,7 @@ pub fn refusal(
         ));
     }
     let recently = purged.filter(|purged| now.duration_since(*purged) < BETWEEN_PURGES)?;
-    let (at, seconds) = (recently.strftime("%H:%M:%S UTC"), BETWEEN_PURGES.as_secs());
-    Some(format!("it was purged at {at:.0}, less than {seconds} s ago"))
+    Some(format!("it was purged at {recently:.0}, less than {} s ago", BETWEEN_PURGES.as_secs()))
 }
 
 #[cfg(test)]
@@ -42,7 +41,8 @@ mod tests {
     #[test]
     fn nobody_empties_what_they_have_not_looked_at_nor_twice_in_a_minute() {
         let now: Timestamp = "2026-11-26T08:00:00Z".parse().unwrap();
-        let all = Emptying { queue: "q".to_owned(), count: 12, group: None, by: "ann".to_owned() };
+        let all =
+            Emptying { queue: "q".to_owned(), count: 12, group: None, dry_run: false, by: "ann".to_owned() };
         let one = Emptying { group: Some("g".to_owned()), ..all.clone() };
         let ago = |seconds| Some(now - SignedDuration::from_secs(seconds));
         let cases = [

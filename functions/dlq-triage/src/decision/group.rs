@@ -143,6 +143,24 @@ pub enum Step {
     Finish,
 }
 
+impl Step {
+    /// How many letters may be sent now; nothing where no redrive is under way that sends any, now or later.
+    #[must_use]
+    pub const fn room(&self) -> Option<u64> {
+        match self {
+            Self::Canary { room } | Self::Send { room } => Some(*room),
+            Self::Wait { .. } => Some(0),
+            Self::Leave(_) | Self::Abort | Self::Finish => None,
+        }
+    }
+}
+
+/// How many are sent next, after so many did not return.
+#[must_use]
+pub fn next_room(sent: u64, canary: u32) -> u64 {
+    sent.max(u64::from(canary)).saturating_mul(GROWTH)
+}
+
 /// What is done with a group now. `refused` says why nothing may be done by itself, if so.
 #[must_use]
 pub fn step(
@@ -188,7 +206,7 @@ pub fn step(
         Phase::Canary { .. } | Phase::Ramp { .. } => match refused {
             Some(why) => Step::Leave(Still::MayNotAct(why.to_owned())),
             None if !seen.whole && redrive.by.is_none() => Step::Leave(Still::TooMany),
-            None => Step::Send { room: redrive.sent.max(u64::from(policy.canary)).saturating_mul(GROWTH) },
+            None => Step::Send { room: next_room(redrive.sent, policy.canary) },
         },
         Phase::Aborted { at } => {
             Step::Leave(Still::Held { until: at.saturating_add(policy.hold).unwrap_or(*at) })

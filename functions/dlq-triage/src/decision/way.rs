@@ -23,6 +23,15 @@ pub enum Way<'a> {
     },
 }
 
+impl<'a> Way<'a> {
+    /// The ARN of what gets them.
+    #[must_use]
+    pub const fn arn(&self) -> &'a str {
+        let (Self::Queue { arn, .. } | Self::Function { arn, .. }) = self;
+        arn
+    }
+}
+
 /// What a function is handed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {

@@ -16,11 +16,7 @@ use crate::memory::{Entry, Group, Groups, Known};
 /// How many letters each group may send now.
 pub(super) fn plan(steps: &BTreeMap<String, Step>, groups: &BTreeMap<String, Entry<Group>>) -> Plan {
     let room = |(id, step): (&String, &Step)| {
-        let room = match step {
-            Step::Canary { room } | Step::Send { room } => *room,
-            Step::Wait { .. } => 0,
-            Step::Leave(_) | Step::Abort | Step::Finish => return None,
-        };
+        let room = step.room()?;
         let redrive = groups.get(id)?.value.redrive.clone()?;
         Some((id.clone(), (redrive, Cell::new(room))))
     };
@@ -52,6 +48,8 @@ pub(super) fn entry<'g>(
             Entry::new(group, unread.remove(id))
         });
         entry.value.verdict = tally.verdict;
+        // As this version says it.
+        entry.value.signature.line.clone_from(&tally.line);
         entry.value.count = tally.count();
         entry.value.first = entry.value.first.min(first);
         entry.value.last = entry.value.last.max(tally.last.unwrap_or(now));
@@ -194,7 +192,7 @@ pub(super) fn settle(
 }
 
 /// How long it takes for what was sent back to die again.
-fn patience_of(policy: &Policy, sources: &[Source], group: &Group) -> SignedDuration {
+pub(super) fn patience_of(policy: &Policy, sources: &[Source], group: &Group) -> SignedDuration {
     let source = sources.iter().find_map(|source| match source {
         Source::Queue { arn, max_receives, visibility, .. } if *arn == group.signature.of => {
             Some((SignedDuration::try_from(*visibility).ok()?, *max_receives))

@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::notice::{Notice, State};
-use shared::policy::dlq::{Archived, Verdict};
+use shared::policy::dlq::Archived;
 use shared::tags::Mode;
 use shared::{Error, Result, id};
 
-use super::standing::{Came, begin, entry, next_step, plan, settle};
+use super::standing::{self, begin, entry, next_step, plan, settle};
 use super::{Outcome, Plan, Run, Wish};
 use crate::archive;
-use crate::classify::Rules;
 use crate::decision::group::{Step, Still};
 use crate::decision::loss::loss;
 use crate::decision::lost_at;
 use crate::decision::news::{Change, What, news, of_loss, per_hour};
 use crate::decision::reading::Reading;
 use crate::discover::DeadLetters;
-use crate::judge::Judge;
 use crate::look::{OTHERS, Tally};
 use crate::memory::{Entry, Group, Groups, Last, Memory};
 use crate::tell::{About, OfGroup};
+use wished::Wished;
+
+mod wished;
 
 /// A pass, and how far it is.
 struct Pass<'a> {
@@ -62,19 +63,7 @@ impl Run<'_> {
         memory: Memory<'_>,
         wish: Option<Wish<'_>>,
     ) -> Result<Outcome> {
-        let now = self.now();
-        let refused = self.refusal(letters);
-        let mut pass = Pass {
-            run: self,
-            letters,
-            memory,
-            about: About { letters, environment: &self.config.environment, now },
-            last: memory.last().await?,
-            groups: Groups::default(),
-            prefix: self.prefix(letters),
-            outcome: Outcome { refused: refused.clone(), ..Outcome::of(&letters.queue.name) },
-            refused,
-        };
+        let mut pass = self.pass(letters, memory).await?;
         if wish.is_none() && Mode::resolve(self.config.mode, [&letters.queue.tags]) == Mode::Off {
             pass.outcome.refused = Some("the mode is off".to_owned());
             return Ok(pass.outcome);
@@ -84,19 +73,16 @@ impl Run<'_> {
             pass.outcome.refused = Some(why);
             return Ok(pass.outcome);
         }
-
-        let judge = Judge::new(Rules::of(&self.policy.dlq.rules, &letters.queue.name)?, now);
-        pass.groups = memory.groups().await?;
-        pass.outcome.forgotten = pass.groups.unread.keys().cloned().collect();
+        let judge = pass.look(wish.as_ref()).await?;
+        let wished = wish.map(|wish| pass.wished(&wish)).transpose()?;
         let known = &pass.groups.known;
         let before: BTreeMap<_, _> =
             known.iter().map(|(id, entry)| (id.clone(), entry.value.clone())).collect();
-        pass.outcome.look = self.look(letters, &judge, known).await?;
         pass.tell_unreadable(None).await?;
-        // Of more groups than are told apart, nobody would see which return.
-        pass.outcome.look.whole &= !pass.outcome.look.groups.contains_key(OTHERS);
-        pass.outcome.lost_at = lost_at(pass.outcome.look.oldest, letters.queue.attributes.retention);
-        pass.decide(wish).await?;
+        pass.decide(wished.as_ref(), true).await?;
+        let mut deed = wished.as_ref().map(|wished| pass.deed(wished));
+        // What cannot be written now is written when it ends, or told then.
+        let _ = pass.leave(deed.as_ref()).await;
         if pass.sends() || pass.archives() {
             let plan = Plan {
                 archives: pass.archives(),
@@ -111,8 +97,30 @@ impl Run<'_> {
         }
         pass.settle(&before).await?;
         pass.tell_loss().await?;
+        if let Some(deed) = &mut deed {
+            deed.came = Some(pass.came(deed.group.as_deref()));
+        }
+        let unkept = pass.leave(deed.as_ref()).await;
+        // After all that hangs on whether something failed with the letters.
+        pass.outcome.done.errors.extend(unkept);
         pass.remember().await?;
         Ok(pass.outcome)
+    }
+
+    /// A pass that begins.
+    async fn pass<'p>(&'p self, letters: &'p DeadLetters, memory: Memory<'p>) -> Result<Pass<'p>> {
+        let refused = self.refusal(letters);
+        Ok(Pass {
+            run: self,
+            letters,
+            memory,
+            about: About { letters, environment: &self.config.environment, now: self.now() },
+            last: memory.last().await?,
+            groups: Groups::default(),
+            prefix: self.prefix(letters),
+            outcome: Outcome { refused: refused.clone(), ..Outcome::of(&letters.queue.name) },
+            refused,
+        })
     }
 
     /// The key under which what this invocation archives of a queue stands.
@@ -125,8 +133,8 @@ impl Run<'_> {
 }
 
 impl Pass<'_> {
-    /// What becomes of each group: of those that are there, and of those that were.
-    async fn decide(&mut self, wish: Option<Wish<'_>>) -> Result<()> {
+    /// What becomes of each group: of those that are there, and of those that were. It is written down where it is done.
+    async fn decide(&mut self, wished: Option<&Wished<'_>>, is_done: bool) -> Result<()> {
         let now = self.run.now();
         let known = self.groups.known.keys();
         let ids: Vec<String> = self.outcome.look.groups.keys().chain(known).cloned().collect();
@@ -140,20 +148,22 @@ impl Pass<'_> {
                 self.outcome.steps.insert(group, Step::Leave(Still::TooMany));
                 continue;
             }
-            if let (Some(wish), Some(tally)) = (wish, tally)
-                && fits(&wish, &group, tally)
+            if let (Some(wish), Some(tally)) = (wished, tally)
+                && wish.fits(&group, tally)
             {
-                match entry.value.redrive.as_mut().filter(|redrive| redrive.is_running()) {
-                    // It goes on as theirs; asked for twice, it is one all the same.
-                    Some(running) => running.by = Some(wish.by.to_owned()),
-                    None => entry.value.redrive = Some(wish.begin(&self.letters.queue.arn, &group, now)),
+                // What goes on, goes on as theirs; asked for twice, it is one all the same.
+                if let Some(running) = entry.value.redrive.as_mut().filter(|redrive| redrive.is_running()) {
+                    running.by = Some(wish.by.to_owned());
+                } else {
+                    let wish = Wish { group: None, by: wish.by };
+                    entry.value.redrive = Some(wish.begin(&self.letters.queue.arn, &group, now));
                 }
             }
             let policy = &self.run.policy.dlq.redrive;
             let whole = self.outcome.look.whole;
             let step =
                 next_step(&group, &mut entry.value, tally, whole, policy, self.refused.as_deref(), now);
-            if begin(&mut entry.value, &step, &self.run.policy, &self.letters.sources, now) {
+            if begin(&mut entry.value, &step, &self.run.policy, &self.letters.sources, now) && is_done {
                 self.memory.keep_group(&group, entry, now).await?;
             }
             self.outcome.steps.insert(group, step);
@@ -196,7 +206,7 @@ impl Pass<'_> {
             let step = if stays && sends { &Step::Abort } else { step };
             let sent = self.outcome.done.redriven.get(group).copied().unwrap_or_default();
             let done = &self.outcome.done;
-            let came = Came { sent, whole: done.whole, failed: !done.errors.is_empty() };
+            let came = standing::Came { sent, whole: done.whole, failed: !done.errors.is_empty() };
             let next = settle(&mut entry.value, step, came, &self.run.policy, &self.letters.sources, now);
             self.outcome.next = [self.outcome.next, next].into_iter().flatten().min();
             let archived = self.outcome.done.archived.get(group).copied().unwrap_or_default();
@@ -309,11 +319,4 @@ impl Pass<'_> {
         }
         self.memory.keep_last(&mut self.last, now).await
     }
-}
-
-/// Whether a group is among those that somebody wants sent back, and can be.
-fn fits(wish: &Wish<'_>, group: &str, tally: &Tally) -> bool {
-    wish.group.is_none_or(|wanted| wanted == group)
-        && tally.no_way.is_none()
-        && tally.verdict != Verdict::Oversize
 }

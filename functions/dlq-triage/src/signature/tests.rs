@@ -75,6 +75,34 @@ fn one_cause_has_one_id_whatever_differs_and_two_causes_have_two() {
     );
 }
 
+#[test]
+fn where_nothing_says_why_that_is_said_first_and_the_id_stays() {
+    let of = |body: &str| Signature::of(&Origin::of(&Letter { body: body.to_owned(), ..Letter::default() }));
+    for (body, expected) in [
+        (r#"{"kind": "broken", "order": 17}"#, "unknown cause; JSON with kind=broken"),
+        (
+            r#"{"source": "shop", "detail-type": "Order Paid at Last", "order": 17}"#,
+            "unknown cause; JSON with detail-type=Order Paid at Last, source=shop",
+        ),
+        (r#"{"order": 17, "amount": 3}"#, "unknown cause; JSON with amount, order"),
+        (
+            r#"{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1, "i": 1}"#,
+            "unknown cause; JSON with a, b, c, d, e, f, g, h, …",
+        ),
+        ("{}", "unknown cause; JSON without any field"),
+        ("broken", "unknown cause; no JSON object"),
+        ("[1, 2]", "unknown cause; no JSON object"),
+    ] {
+        assert_eq!(of(body).to_string(), expected, "{body}");
+    }
+    assert_eq!(
+        of(r#"{"kind": "broken"}"#).id(),
+        "7ce09a14d9d31cc3",
+        "the line is told otherwise, and the id stays"
+    );
+    assert_eq!(of("broken").id(), "c5fc91a7c069fbe2");
+}
+
 proptest! {
     #[test]
     fn no_text_is_too_hostile(text in "\\PC{0,400}") {

@@ -76,11 +76,13 @@ async fn letters_that_return_end_their_redrive_and_what_came_later_is_left_alone
     assert_eq!(told.len(), 1, "{:?}", titles(&told));
     assert_eq!((told[0].state, told[0].severity), (State::Firing, Severity::Sev3));
     assert!(
-        told[0].title.starts_with("Letters sent back from orders-dlq return: type=order.paid"),
+        told[0].title.starts_with(
+            "Letters sent back from orders-dlq return: unknown cause; JSON with type=order.paid"
+        ),
         "{}",
         told[0].title
     );
-    assert_eq!(fact(&told[0], "Signature"), "type=order.paid");
+    assert_eq!(fact(&told[0], "Signature"), "unknown cause; JSON with type=order.paid");
     assert_eq!(fact(&told[0], "Died"), "2 times, sent back 1 times");
     assert!(
         told[0].summary.starts_with("5 letters were sent back, and 8 came back or died of the same"),
@@ -157,8 +159,8 @@ async fn where_a_canary_does_not_return_ever_more_are_sent_until_none_are_left()
     assert_eq!(
         titles(&told),
         [
-            "firing SEV-4: 60 dead letters in orders-dlq: type=order.paid",
-            "resolved SEV-3: All letters of a group in orders-dlq were sent back: type=order.paid",
+            "firing SEV-4: 60 dead letters in orders-dlq: unknown cause; JSON with type=order.paid",
+            "resolved SEV-3: All letters of a group in orders-dlq were sent back: unknown cause; JSON with type=order.paid",
         ]
     );
     assert!(told[1].revision > told[0].revision && told[1].incident == told[0].incident);

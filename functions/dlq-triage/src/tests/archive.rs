@@ -231,10 +231,10 @@ async fn a_drain_of_one_group_touches_no_letter_of_another() {
         let of = |line: &str| groups.iter().find(|(_, group)| group["line"] == line).unwrap().0.clone();
         let ask = |how: &str, group: &str| json!({how: {"queue": "orders-dlq", "group": group, "count": 3, "by": "ann"}});
         let sent = world.held("orders").len();
-        world.ask(&ask("drain", &of("type=broken"))).await;
+        world.ask(&ask("drain", &of("unknown cause; JSON with type=broken"))).await;
         assert_eq!((world.held("orders").len(), world.held("orders-dlq").len()), (sent, 3), "{archive}");
         assert!(world.kept_bodies().iter().all(|body| body.contains("broken")), "{archive}");
-        world.ask(&ask("drain", &of("type=order.paid"))).await;
+        world.ask(&ask("drain", &of("unknown cause; JSON with type=order.paid"))).await;
         assert_eq!((world.held("orders").len(), world.held("orders-dlq")), (sent + 3, vec![]), "{archive}");
     }
 }

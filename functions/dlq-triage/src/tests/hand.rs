@@ -51,7 +51,7 @@ async fn the_status_is_told_without_a_receive() {
             .as_array()
             .unwrap()
             .iter()
-            .find(|group| group["signature"] == "type=order.paid")
+            .find(|group| group["signature"] == "unknown cause; JSON with type=order.paid")
             .unwrap();
         assert_eq!((&paid["verdict"], &paid["redrive"]["sent"]), (&json!("transient"), &json!(5)));
     }
@@ -67,7 +67,7 @@ async fn a_peek_shows_no_more_than_was_asked_for_and_nothing_of_people() {
         assert!(!answer.to_string().contains("ann@"), "{answer}");
         assert!(world.held("orders-dlq").iter().all(|held| held.is_visible), "they are let go of");
     }
-    let broken = group(&world, "type=broken").await;
+    let broken = group(&world, "unknown cause; JSON with type=broken").await;
     let answer = world.ask(&json!({"peek": {"queue": "orders-dlq", "count": 12, "group": broken}})).await;
     let letters = answer["letters"].as_array().unwrap();
     assert_eq!(letters.len(), 12);
@@ -91,7 +91,7 @@ async fn a_queue_is_known_by_its_name_its_url_and_its_arn() {
 #[tokio::test]
 async fn poison_is_sent_back_where_somebody_mended_its_consumer() {
     let world = world().await;
-    let broken = group(&world, "type=broken").await;
+    let broken = group(&world, "unknown cause; JSON with type=broken").await;
     let asked = json!({"redrive": {"queue": "orders-dlq", "group": broken, "by": "ann"}});
     let answer = world.ask(&asked).await;
     assert_eq!(answer["sent"][&broken], 5, "a canary first, here too: {answer}");
@@ -117,7 +117,7 @@ async fn poison_is_sent_back_where_somebody_mended_its_consumer() {
 #[tokio::test]
 async fn what_somebody_sends_back_too_early_returns_once_and_no_more_is_sent() {
     let world = world().await;
-    let broken = group(&world, "type=broken").await;
+    let broken = group(&world, "unknown cause; JSON with type=broken").await;
     world.ask(&json!({"redrive": {"queue": "orders-dlq", "group": broken, "by": "ann"}})).await;
     world.fail("orders").await;
     world.advance(300);
@@ -125,7 +125,8 @@ async fn what_somebody_sends_back_too_early_returns_once_and_no_more_is_sent() {
     assert!(!world.bodies("orders").iter().any(|body| body.contains("broken")));
     let told = world.notices();
     assert!(
-        told.iter().any(|notice| notice.title == "Letters sent back from orders-dlq return: type=broken"),
+        told.iter().any(|notice| notice.title
+            == "Letters sent back from orders-dlq return: unknown cause; JSON with type=broken"),
         "{:?}",
         titles(&told)
     );
@@ -154,9 +155,11 @@ async fn all_of_it_is_sent_back_where_somebody_says_everything() {
 async fn a_group_that_is_not_there_or_has_no_way_is_refused() {
     let world = world().await;
     let redrive = |group: &str| json!({"redrive": {"queue": "orders-dlq", "group": group, "by": "ann"}});
-    assert_eq!(world.refused(&redrive("0123")).await, "the group 0123 in orders-dlq does not exist");
+    let why = world.refused(&redrive("012345")).await;
+    assert!(why.starts_with("there is no group 012345 in orders-dlq; there are "), "{why}");
+    assert!(why.contains("(12: unknown cause; JSON with type=broken)"), "{why}");
     world.put("orders-dlq", Letter::new("nobody knows where it comes from"));
-    let lost = group(&world, "text").await;
+    let lost = group(&world, "unknown cause; no JSON object").await;
     let why = world.refused(&redrive(&lost)).await;
     assert!(why.starts_with("the letters of that group cannot be sent back: there is no source"), "{why}");
 }

@@ -174,7 +174,7 @@ async fn what_is_not_of_the_queue_or_not_there_is_not_restored() {
         ("test/orders-dlq/2026", "a run of this queue begins with"),
         (
             "prod/orders-dlq/1999/01/01/x",
-            "a part of the archive under prod/orders-dlq/1999/01/01/x does not exist",
+            "there is no part of the archive under prod/orders-dlq/1999/01/01/x",
         ),
         (&format!("{run}/99999.ndjson.gz"), "NoSuchKey"),
     ] {

@@ -32,13 +32,29 @@ fn operation(target: &str, id: &str, began: &str, more: &[(&str, &str)]) -> [Ite
 
 /// A table in which these entries stand.
 fn ledger(items: Vec<Item>) -> Ledger {
+    paged(items, usize::MAX)
+}
+
+/// The same, that answers with so many at a time.
+fn paged(items: Vec<Item>, most: usize) -> Ledger {
     let rule = mock!(Client::query).then_compute_output(move |asked| {
         let value = |name: &str| asked.expression_attribute_values().unwrap()[name].as_s().unwrap().clone();
         let (pk, sk) = (value(":pk"), value(":sk"));
         let fits = |item: &&Item| item["pk"] == s(&pk) && item["sk"].as_s().unwrap().as_str() >= sk.as_str();
         let mut found: Vec<Item> = items.iter().filter(fits).cloned().collect();
         found.sort_by_key(|item| item["sk"].as_s().unwrap().clone());
-        QueryOutput::builder().set_items(Some(found)).build()
+        if asked.scan_index_forward() == Some(false) {
+            found.reverse();
+        }
+        let key = |item: &Item| item["sk"].as_s().unwrap().clone();
+        if let Some(start) = asked.exclusive_start_key() {
+            let begins = found.iter().position(|item| key(item) == key(start)).unwrap() + 1;
+            found.drain(..begins);
+        }
+        let has_more = most < found.len();
+        found.truncate(most);
+        let last = found.last().filter(|_| has_more).cloned();
+        QueryOutput::builder().set_items(Some(found)).set_last_evaluated_key(last).build()
     });
     Ledger::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule]), "watchkeeper")
 }
@@ -106,6 +122,34 @@ fn world() -> Ledger {
     let other = r#"{"anything": "of a later version"}"#;
     items.push(item("letters#arn:aws:sqs:eu-central-1:1:orders-dlq", "group#g2", &[("document", other)]));
     items.push(item("letters#arn:aws:sqs:eu-central-1:1:orders-dlq", "lease", &[("document", "{}")]));
+    // Nobody was told of this queue; but somebody asked for a redrive.
+    let quiet = r#"{"signature": {"line": "no route"}, "redrive": {"id": "re-2", "began": "2026-11-26T00:20:00Z",
+        "by": "ben", "phase": {"ramp": {"until": "2026-11-26T00:40:00Z"}}, "sent": 25, "returned": 0}}"#;
+    items.push(item("letters#arn:aws:sqs:eu-central-1:1:quiet-dlq", "group#g3", &[("document", quiet)]));
+    for (id, at, document) in [
+        (
+            "re-2",
+            "2026-11-26T00:20:00Z",
+            r#"{"what": "redrive", "queue": "quiet-dlq", "group": "g3", "by": "ben",
+            "came": {"sent": 5, "archived": 0, "left": 0}"#,
+        ),
+        (
+            "pu-1",
+            "2026-11-26T00:10:00Z",
+            r#"{"what": "purge", "queue": "orders-dlq", "by": "ann", "run": "prod/orders-dlq/r",
+            "came": {"sent": 0, "archived": 12, "left": 0}"#,
+        ),
+        (
+            "dr-1",
+            "2026-11-26T00:05:00Z",
+            r#"{"what": "drain", "queue": "orders-dlq", "by": "ann", "run": "prod/orders-dlq/s""#,
+        ),
+        ("ar-0", "2026-10-01T00:00:00Z", r#"{"what": "archive", "queue": "orders-dlq", "by": "ann""#),
+    ] {
+        let document = format!(r#"{document}, "id": "{id}", "at": "{at}"}}"#);
+        items.push(item("letters#deeds", &sort(at.parse().unwrap(), id), &[("document", &document)]));
+    }
+    items.push(item("letters#deeds", &sort(at("2026-11-26T00:00:00Z"), "x"), &[("document", other)]));
     ledger(items)
 }
 
@@ -148,6 +192,10 @@ async fn what_was_done_is_told_newest_first_with_why_and_by_whom() {
              (nobody, op-3)",
             "2026-11-26T01:00:00Z scale ecs:prod/follow: made, the queue orders: 2 to 5 tasks, 2 of its own (nobody, sc-1)",
             "2026-11-26T00:30:00Z redrive orders-dlq: done: 7 sent, 1 returned, TimeoutError (ann, re-1)",
+            "2026-11-26T00:20:00Z redrive quiet-dlq: ramp: 25 sent, 0 returned, no route (ben, re-2)",
+            "2026-11-26T00:10:00Z purge orders-dlq: 12 archived, asked for by hand, kept as prod/orders-dlq/r (ann, pu-1)",
+            "2026-11-26T00:05:00Z drain orders-dlq: begun; how it ended is not known, asked for by hand, kept as \
+             prod/orders-dlq/s (ann, dr-1)",
             "2026-11-25T03:00:00Z rollback ecs:prod/web: recovered, the alarm web: 5xx: web:42 to web:41 (nobody, op-1)",
         ]
     );
@@ -162,4 +210,22 @@ async fn it_is_told_of_one_target_and_of_a_shorter_time() {
     assert_eq!(ids(asked(&ledger, "2026-09-01T00:00:00Z", Some("ecs:prod/old")).await), ["op-0"]);
     assert_eq!(ids(asked(&ledger, "2026-11-26T02:30:00Z", None).await), ["alarm:web", "si-1", "op-2"]);
     assert!(asked(&ledger, "2026-11-26T02:30:00Z", Some("ecs:prod/nothing")).await.deeds.is_empty());
+}
+
+#[tokio::test]
+async fn of_more_than_are_read_the_newest_are_told() {
+    let mut items = Vec::new();
+    for second in 0..5_010_i64 {
+        let began = Timestamp::from_second(1_795_000_000 + second).unwrap();
+        let target = format!("ecs:prod/web-{}", second / 1_000);
+        items.push(item("operations", &sort(began, "op"), &[("target", &target)]));
+        let document =
+            format!(r#"{{"what": "purge", "queue": "q", "by": "ann", "id": "{second}", "at": "{began}"}}"#);
+        items.push(item("letters#deeds", &sort(began, "op"), &[("document", &document)]));
+    }
+    let audit = asked(&paged(items, 1_000), "2026-01-01T00:00:00Z", None).await;
+    assert_eq!(audit.deeds.len(), 5_000);
+    assert_eq!(audit.deeds[0].operation.as_deref(), Some("5009"), "the newest is there");
+    assert!(audit.missing.iter().all(|said| said.contains("the oldest are missing")), "{:?}", audit.missing);
+    assert_eq!(audit.missing.len(), 2);
 }
