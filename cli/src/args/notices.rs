@@ -1,23 +1,67 @@
-//! `wk silence` and `wk route`.
+//! `wk incidents`, `wk silence` and `wk route`.
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use shared::notice::Severity;
 
 use super::Who;
 
+/// The longest that is remembered of what is over.
+const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Below the help of `wk ack`.
+pub(super) const ACK: &str = "\
+Examples:
+  wk ack alarm:web-5xx                       the key stands at the end of each message, and in wk incidents
+  wk ack alarm:web-5xx --by ann
+
+The first who says so counts, and the channels are told. It also stops the reminders, until the incident is over.
+Exit codes: 0 it is yours, 1 somebody else was first, or it is over or unknown, 3 could not run.";
+
+/// Which incidents.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  wk incidents                               what goes on, the worst first, and who has it in hand
+  wk incidents --over                        also what was over within the last day
+  wk incidents --over --since 7d             the same of a week; 30 days are remembered
+  wk ack alarm:web-5xx                       you have that one in hand")]
+pub struct Incidents {
+    /// Also those that are over: when they ended, and how long they lasted.
+    #[arg(long)]
+    pub over: bool,
+    /// Over since when, such as 12h or 7d back from now; without it, a day.
+    #[arg(long, value_name = "TIME", requires = "over", value_parser = back)]
+    pub since: Option<SignedDuration>,
+}
+
 /// What is silenced.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  wk silence                                 those there are, with their ids
+  wk silence service=web --until 2h --reason \"the fair\"
+  wk silence source=rds source=cloudwatch 'subject=prod-db*' --until 2026-12-01T00:00:00Z --reason \"it moves\"
+  wk silence --end 0f1e2d3c4b5a6978          what goes on is told again
+
+Fields are severity, state, source, environment, kind, subject, incident, service, and any label of a notice.
+All have to fit; of a field that comes several times, one. * stands for any text, ! in front for not.
+Exit codes: 0 done, 1 refused, 2 silenced, but look at the note, 3 could not run or was asked wrongly.")]
 pub struct Silence {
     /// What it is about, such as service=web or source=rds; all of them have to fit.
     #[arg(value_name = "FIELD=VALUE", requires_all = ["until", "reason"])]
     pub matches: Vec<String>,
-    /// Until when, such as 2026-12-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", requires = "matches")]
-    pub until: Option<String>,
+    /// Until when: 30m, 2h or 3d from now, or a time such as 2026-12-01T00:00:00Z; a year at most.
+    #[arg(long, value_name = "TIME", requires = "matches", value_parser = When::read)]
+    pub until: Option<When>,
     /// Why.
     #[arg(long, requires = "matches")]
     pub reason: Option<String>,
+    /// End the silence with this id now; the list has the ids.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["matches", "until", "reason"])]
+    pub end: Option<String>,
     /// Who asks.
     #[command(flatten)]
     pub who: Who,
@@ -32,12 +76,18 @@ pub enum Route {
 
 /// What would be told.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  wk route test --severity sev1 --subject prod/web --kind ecs-service
+  wk route test --severity sev3 --at 2026-11-29T03:00:00Z      in the night from Saturday to Sunday
+  wk route test --state resolved --label service=web           the end of an incident
+  wk route test --severity sev2 --policy policy.yaml           under a policy that is not in place yet")]
 pub struct Sketch {
     /// How bad: sev1 to sev4.
-    #[arg(long, default_value = "sev2")]
-    pub severity: String,
+    #[arg(long, default_value = "sev2", value_parser = severity)]
+    pub severity: Severity,
     /// Whether it begins (firing), ends (resolved) or is told for the record (info).
-    #[arg(long, default_value = "firing")]
+    #[arg(long, default_value = "firing", value_parser = ["firing", "resolved", "info"], hide_possible_values = true)]
     pub state: String,
     /// Who tells it, such as alarm-rollback.
     #[arg(long)]
@@ -51,10 +101,129 @@ pub struct Sketch {
     /// A label, such as service=web; may be given several times.
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub labels: Vec<String>,
-    /// When, such as 2026-11-29T03:00:00Z; without it, now.
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+    /// When: a time such as 2026-11-29T03:00:00Z, or 8h from now; without it, now.
+    #[arg(long, value_name = "TIME", value_parser = When::read)]
+    pub at: Option<When>,
     /// Under this policy, which is not in place yet.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+}
+
+/// A time to come, as people say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At this time.
+    At(Timestamp),
+    /// So long from now.
+    In(SignedDuration),
+}
+
+impl When {
+    /// Reads `2026-12-01T00:00:00Z`, `30m`, `2h` or `3d`.
+    ///
+    /// # Errors
+    /// What may be written, where it is neither a time nor a duration.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        if let Ok(time) = text.parse() {
+            return Ok(Self::At(time));
+        }
+        match lasting(text) {
+            Some(span) if span.is_positive() => Ok(Self::In(span)),
+            Some(_) => Err("it lies not ahead: write how long from now, such as 30m, 2h or 3d".to_owned()),
+            None => {
+                Err("write how long from now, such as 30m, 2h or 3d, or a time with its offset, such as \
+                         2026-12-01T00:00:00Z"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// The time that is meant, where it is that time now; to the second.
+    ///
+    /// # Errors
+    /// Where no calendar goes as far.
+    pub(crate) fn from(self, now: Timestamp) -> Result<Timestamp, String> {
+        match self {
+            Self::At(time) => Ok(time),
+            Self::In(span) => Timestamp::from_second(now.as_second())
+                .and_then(|now| now.checked_add(span))
+                .map_err(|_| format!("{span:#} from now is further than any calendar goes")),
+        }
+    }
+}
+
+/// A duration; a day is 24 hours and a week is 7 days.
+fn lasting(text: &str) -> Option<SignedDuration> {
+    text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+/// A time back from now.
+fn back(text: &str) -> Result<SignedDuration, String> {
+    match lasting(text) {
+        Some(span) if span.is_positive() && span <= LONGEST => Ok(span),
+        Some(_) => Err("30 days are remembered of what is over: write up to 30d".to_owned()),
+        None => Err("write how long back from now, such as 90m, 12h or 7d".to_owned()),
+    }
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|_| "write sev1, sev2, sev3 or sev4 (P1 to P4 are read as the same)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{When, back};
+
+    #[test]
+    fn a_time_to_come_is_read_as_people_write_it() {
+        let now: Timestamp = "2026-11-27T12:00:00.5Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ("2026-12-01T01:00:00+01:00", "2026-12-01T00:00:00Z"),
+            // Whether it is over is for the function to say.
+            ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
+            ("30m", "2026-11-27T12:30:00Z"),
+            ("2h", "2026-11-27T14:00:00Z"),
+            ("3d", "2026-11-30T12:00:00Z"),
+            ("1w", "2026-12-04T12:00:00Z"),
+            ("1d 12h", "2026-11-29T00:00:00Z"),
+            ("90 minutes", "2026-11-27T13:30:00Z"),
+        ] {
+            let read = When::read(text).and_then(|when| when.from(now));
+            assert_eq!(read, Ok(expected.parse().unwrap()), "{text}");
+        }
+        for (text, said) in [
+            ("tomorrow", "write how long from now"),
+            ("2026-12-01", "a time with its offset"),
+            ("2026-12-01T00:00:00", "a time with its offset"),
+            ("2", "write how long from now"),
+            ("", "write how long from now"),
+            ("1 month", "write how long from now"),
+            ("0m", "it lies not ahead"),
+            ("-2h", "it lies not ahead"),
+            ("2h ago", "it lies not ahead"),
+            ("9999999999999999999d", "write how long from now"),
+            ("7000000d", "further than any calendar goes"),
+        ] {
+            let read = When::read(text).and_then(|when| when.from(now));
+            assert!(read.as_ref().is_err_and(|error| error.contains(said)), "{text}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_asked_for_as_far_back_as_it_is_remembered() {
+        for (text, hours) in [("12h", 12), ("7d", 168), ("30d", 720)] {
+            assert_eq!(back(text), Ok(SignedDuration::from_hours(hours)), "{text}");
+        }
+        for (text, said) in [
+            ("31d", "up to 30d"),
+            ("-1h", "up to 30d"),
+            ("0h", "up to 30d"),
+            ("yesterday", "such as 90m, 12h or 7d"),
+        ] {
+            assert!(back(text).is_err_and(|error| error.contains(said)), "{text}");
+        }
+    }
 }

@@ -1,10 +1,8 @@
 //! `wk freeze`: the switch in the policy that stops all that Watchkeeper changes by itself.
 
 mod edit;
+mod write;
 
-use aws_sdk_ssm as ssm;
-use aws_sdk_ssm::operation::get_parameter::GetParameterError;
-use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use serde_json::json;
 use shared::Report;
 use shared::policy::{self, Freeze as Switched, Frozen, Policy};
@@ -15,13 +13,7 @@ use crate::args::{Freeze, Switch};
 use crate::exit::Exit;
 use crate::reach::{Reach, now};
 use crate::say::{Out, Tone};
-use crate::stack::refused;
-
-/// The policy as it stands in its parameter.
-struct Parameter {
-    text: String,
-    version: i64,
-}
+use write::{Written, read, write};
 
 pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit, Problem> {
     let Some(switch) = &asked.switch else { return stands(reach, out).await };
@@ -40,6 +32,7 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
     let (wanted, who) = match switch {
         Switch::Off { who } => (Switched::Off, by(who)),
         Switch::On { reason, until, who } => {
+            let until = until.map(|until| until.from(now)).transpose().map_err(Problem::new)?;
             if until.is_some_and(|until| until <= now) {
                 return Err(Problem::new("--until is over already: nothing would be frozen"));
             }
@@ -50,7 +43,7 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
                 Some(reason) => format!("{reason} ({name})"),
                 None => format!("by {name}"),
             };
-            (Switched::On(Frozen { until: *until, reason: Some(reason) }), who)
+            (Switched::On(Frozen { until, reason: Some(reason) }), who)
         }
     };
     if is_so(&before, switch, &wanted, now) {
@@ -65,7 +58,7 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
     }
     let who = who?;
     let edited = edit::set(&name, text, &wanted).map_err(Problem::new)?;
-    let version = write(reach, &name, known.as_ref(), &edited).await?;
+    let Written { version, alone } = write(reach, &name, known.as_ref(), &edited).await?;
     let after = Policy { freeze: wanted, ..Policy::default() };
     let words = stand(&after, now);
     reach.keep(
@@ -74,7 +67,6 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
             .record("version", &version)
             .record("freeze", &after.freeze),
     );
-    let alone = version == known.as_ref().map_or(0, |it| it.version) + 1;
     out.answer(
         &json!({"changed": true, "frozen": after.frozen(now).is_some(), "freeze": after.freeze, "was": before.freeze,
             "policy": name, "version": version, "alone": alone}),
@@ -130,43 +122,6 @@ fn is_so(before: &Policy, switch: &Switch, wanted: &Switched, now: jiff::Timesta
         Switch::On { reason: None, until: None, .. } => frozen,
         Switch::On { .. } => frozen && before.freeze == *wanted,
     }
-}
-
-async fn read(reach: &Reach, name: &str) -> Result<Option<Parameter>, Problem> {
-    let found = match ssm::Client::new(reach.config()).get_parameter().name(name).send().await {
-        Ok(found) => found.parameter,
-        Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => None,
-        Err(error) => return Err(refused("ssm:GetParameter", &error)),
-    };
-    let Some(found) = found else { return Ok(None) };
-    if found.r#type == Some(ParameterType::SecureString) {
-        return Err(Problem::new(format!(
-            "{name} is a SecureString; make it a String: a policy holds no secrets"
-        )));
-    }
-    Ok(Some(Parameter { text: found.value.unwrap_or_default(), version: found.version }))
-}
-
-/// Writes the policy, if it still is what was read. `PutParameter` takes no condition, so it is looked at once more just
-/// before; what is not there yet is made only where nobody else made it.
-async fn write(reach: &Reach, name: &str, known: Option<&Parameter>, text: &str) -> Result<i64, Problem> {
-    let again = read(reach, name).await?;
-    if again.as_ref().map(|it| it.version) != known.map(|it| it.version) {
-        return Err(Problem::new(format!(
-            "somebody else has changed {name} meanwhile; nothing was written. Ask again"
-        )));
-    }
-    let written = ssm::Client::new(reach.config())
-        .put_parameter()
-        .name(name)
-        .r#type(ParameterType::String)
-        .tier(ParameterTier::IntelligentTiering)
-        .value(text)
-        .overwrite(known.is_some())
-        .send()
-        .await
-        .map_err(|error| refused("ssm:PutParameter", &error))?;
-    Ok(written.version)
 }
 
 #[cfg(test)]

@@ -1,30 +1,84 @@
 //! `wk incidents`, `wk ack`, `wk silence` and `wk route`.
 
+mod words;
+
 use serde_json::{Map, Value, json};
 
 use super::{by, each, policy, shown, text};
 use crate::Problem;
-use crate::args::{Silence, Sketch, Who};
+use crate::args::{Incidents, Silence, Sketch, Who};
 use crate::exit::Exit;
-use crate::reach::{Function, Reach};
+use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
+use words::{lasts, matched, quoted, time};
 
-pub(super) async fn incidents(reach: &Reach, out: &Out) -> Result<Exit, Problem> {
-    let answer = reach.ask(Function::Acknowledge, &json!({"incidents": {}})).await?;
+/// So many of the incidents that nobody has in hand are named once more below the table, as they are acknowledged.
+const MOST_NAMED: usize = 10;
+
+pub(super) async fn incidents(reach: &Reach, asked: &Incidents, out: &Out) -> Result<Exit, Problem> {
+    let since = asked.since.and_then(|back| now().checked_sub(back).ok());
+    let listing = match since {
+        _ if !asked.over => json!({}),
+        None => json!({"over": true}),
+        Some(since) => json!({"over": true, "since": since}),
+    };
+    let answer = reach.ask(Function::Acknowledge, &json!({"incidents": listing})).await?;
     out.answer(&answer, |out| {
         out.line(Tone::Strong, text(&answer, "/reason"));
         let rows: Vec<_> = each(&answer, "/incidents")
             .map(|it| {
-                ["/severity", "/started", "/title", "/acknowledged/by", "/incident"]
-                    .map(|field| shown(it, field))
-                    .into()
+                let [severity, title, by, incident] =
+                    ["/severity", "/title", "/acknowledged/by", "/incident"].map(|field| shown(it, field));
+                vec![severity, time(it, "/started"), title, by, incident]
             })
             .collect();
         if !rows.is_empty() {
             out.table(&["SEVERITY", "SINCE", "WHAT", "IN HAND", "INCIDENT"], rows);
         }
+        for line in next_steps(&answer) {
+            out.line(Tone::Faint, &line);
+        }
+        if asked.over {
+            over(&answer, out);
+        }
     });
     Ok(Exit::Good)
+}
+
+fn over(answer: &Value, out: &Out) {
+    let rows: Vec<_> = each(answer, "/over")
+        .map(|it| {
+            let [severity, lasted, title, by, incident] =
+                ["/severity", "/lasted", "/title", "/acknowledged/by", "/incident"]
+                    .map(|field| shown(it, field));
+            vec![severity, time(it, "/since"), lasted, title, by, incident]
+        })
+        .collect();
+    if rows.is_empty() {
+        out.line(Tone::Plain, "nothing was over in that time");
+        return;
+    }
+    out.line(Tone::Plain, "");
+    out.table(&["SEVERITY", "OVER SINCE", "LASTED", "WHAT", "WAS IN HAND", "INCIDENT"], rows);
+    let omitted = answer.pointer("/omitted").and_then(Value::as_u64).unwrap_or_default();
+    if omitted > 0 {
+        out.line(Tone::Warm, &format!("{omitted} more were over in that time: ask for less with --since"));
+    }
+}
+
+/// How what nobody has in hand is acknowledged, as a shell takes it: in a table a key may be broken up.
+fn next_steps(answer: &Value) -> Vec<String> {
+    let open: Vec<_> = each(answer, "/incidents")
+        .filter(|it| it.pointer("/acknowledged").is_none_or(Value::is_null))
+        .map(|it| format!("  wk ack {}", quoted(text(it, "/incident"))))
+        .collect();
+    if open.is_empty() {
+        return Vec::new();
+    }
+    let more = open.len().saturating_sub(MOST_NAMED);
+    let head = "nobody has these in hand; to take one:".to_owned();
+    let tail = (more > 0).then(|| format!("  and {more} more: wk ack <incident>"));
+    std::iter::once(head).chain(open.into_iter().take(MOST_NAMED)).chain(tail).collect()
 }
 
 pub(super) async fn acknowledge(
@@ -45,32 +99,82 @@ pub(super) async fn acknowledge(
 }
 
 pub(super) async fn silence(reach: &Reach, asked: &Silence, out: &Out) -> Result<Exit, Problem> {
-    if asked.matches.is_empty() {
-        let answer = reach.ask(Function::NotificationFanout, &json!({"silences": {}})).await?;
-        out.answer(&answer, |out| {
-            let rows: Vec<_> = [("by hand", "/by_hand"), ("policy", "/of_policy")]
-                .into_iter()
-                .flat_map(|(of, list)| each(&answer, list).map(move |it| (of, it)))
-                .map(|(of, it)| {
-                    let mut row = vec![of.to_owned()];
-                    row.extend(["/match", "/until", "/author", "/reason"].map(|field| shown(it, field)));
-                    row
-                })
-                .collect();
-            if rows.is_empty() {
-                out.line(Tone::Plain, "there are no silences");
-            } else {
-                out.table(&["OF", "WHAT", "UNTIL", "AUTHOR", "REASON"], rows);
-            }
-        });
-        return Ok(Exit::Good);
+    if let Some(id) = &asked.end {
+        return unsilence(reach, id, &asked.who, out).await;
     }
-    let silence = json!({"silence": {"match": pairs(&asked.matches)?, "until": asked.until, "author": by(&asked.who)?,
+    if asked.matches.is_empty() {
+        return silences(reach, out).await;
+    }
+    let now = now();
+    let until = asked.until.map(|until| until.from(now)).transpose().map_err(Problem::new)?;
+    let silence = json!({"silence": {"match": pairs(&asked.matches)?, "until": until, "author": by(&asked.who)?,
         "reason": asked.reason}});
     let answer = reach.ask(Function::NotificationFanout, &silence).await?;
+    let note = text(&answer, "/note");
     out.answer(&answer, |out| {
-        out.line(Tone::Good, &format!("silenced until {}", shown(&answer, "/silence/until")));
+        let until = time(&answer, "/silence/until");
+        let left = answer.pointer("/silence").map(|it| lasts(it, now)).unwrap_or_default();
+        let what = answer.pointer("/silence").map(matched).unwrap_or_default();
+        out.line(Tone::Good, &format!("silenced until {until} ({left}): {what}"));
         out.fact("id", shown(&answer, "/silence/id"));
+        let count = answer.pointer("/count").and_then(Value::as_u64).unwrap_or_default();
+        out.fact("goes on", goes_on(count));
+        for it in each(&answer, "/incidents") {
+            out.fact(
+                "",
+                format!("{} {} ({})", text(it, "/severity"), text(it, "/title"), text(it, "/incident")),
+            );
+        }
+        out.fact("to end it", format!("wk silence --end {}", quoted(text(&answer, "/silence/id"))));
+        if !note.is_empty() {
+            out.line(Tone::Warm, &format!("note: {note}"));
+        }
+    });
+    Ok(if note.is_empty() { Exit::Good } else { Exit::Warnings })
+}
+
+/// How much of what goes on is silenced.
+fn goes_on(count: u64) -> String {
+    match count {
+        0 => "nothing that goes on now matches".to_owned(),
+        1 => "one incident that goes on now is silenced".to_owned(),
+        several => format!("{several} incidents that go on now are silenced"),
+    }
+}
+
+async fn unsilence(reach: &Reach, id: &str, who: &Who, out: &Out) -> Result<Exit, Problem> {
+    let asked = json!({"unsilence": {"id": id, "by": by(who)?}});
+    let answer = reach.ask(Function::NotificationFanout, &asked).await?;
+    out.answer(&answer, |out| {
+        let tone = if text(&answer, "/outcome") == "ended" { Tone::Good } else { Tone::Plain };
+        out.line(tone, &format!("{}: {}", text(&answer, "/outcome"), text(&answer, "/reason")));
+    });
+    Ok(Exit::Good)
+}
+
+async fn silences(reach: &Reach, out: &Out) -> Result<Exit, Problem> {
+    let answer = reach.ask(Function::NotificationFanout, &json!({"silences": {}})).await?;
+    let now = now();
+    out.answer(&answer, |out| {
+        let rows: Vec<_> = ["/by_hand", "/of_policy"]
+            .into_iter()
+            .flat_map(|list| each(&answer, list))
+            .map(|it| {
+                let [id, author, reason] = ["/id", "/author", "/reason"].map(|field| shown(it, field));
+                vec![id, matched(it), time(it, "/until"), lasts(it, now), author, reason]
+            })
+            .collect();
+        if rows.is_empty() {
+            out.line(Tone::Plain, "there are no silences");
+            return;
+        }
+        out.table(&["ID", "WHAT", "UNTIL", "STILL", "AUTHOR", "REASON"], rows);
+        if each(&answer, "/by_hand").next().is_some() {
+            out.line(Tone::Faint, "to end one: wk silence --end <ID>");
+        }
+        if each(&answer, "/of_policy").next().is_some() {
+            out.line(Tone::Faint, "those of the policy are ended there, in notify.silences");
+        }
     });
     Ok(Exit::Good)
 }
@@ -79,11 +183,14 @@ pub(super) async fn test(reach: &Reach, asked: &Sketch, out: &Out) -> Result<Exi
     let Sketch { severity, state, source, kind, subject, labels, at, policy } = asked;
     let mut sketch =
         Map::from_iter([("severity".to_owned(), json!(severity)), ("state".to_owned(), json!(state))]);
-    for (name, value) in [("source", source), ("kind", kind), ("subject", subject), ("at", at)] {
+    for (name, value) in [("source", source), ("kind", kind), ("subject", subject)] {
         sketch.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
     }
+    if let Some(at) = at {
+        sketch.insert("at".to_owned(), json!(at.from(now()).map_err(Problem::new)?));
+    }
     if !labels.is_empty() {
-        sketch.insert("labels".to_owned(), Value::Object(pairs(labels)?));
+        sketch.insert("labels".to_owned(), Value::Object(once_each(labels)?));
     }
     if let Some(file) = policy {
         sketch.insert("policy".to_owned(), json!(policy::read(file)?));
@@ -124,11 +231,20 @@ fn pairs(all: &[String]) -> Result<Map<String, Value>, Problem> {
     Ok(pairs)
 }
 
+/// The same of what a notice has: of each name one.
+fn once_each(all: &[String]) -> Result<Map<String, Value>, Problem> {
+    let pairs = pairs(all)?;
+    match pairs.iter().find(|(_, value)| value.is_array()) {
+        Some((name, _)) => Err(Problem::new(format!("a notice has one label {name}: give it once"))),
+        None => Ok(pairs),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::pairs;
+    use super::{next_steps, once_each, pairs};
 
     #[track_caller]
     fn check(all: &[&str], expected: Result<Value, &str>) {
@@ -147,5 +263,24 @@ mod tests {
         check(&["subject=a=b"], Ok(json!({"subject": "a=b"})));
         check(&["web"], Err("web is not of the form name=value"));
         check(&["=web"], Err("=web is not of the form"));
+    }
+    #[test]
+    fn a_label_of_a_notice_is_given_once() {
+        let labels = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        assert!(once_each(&labels(&["service=web", "team=shop"])).is_ok());
+        let twice = once_each(&labels(&["service=web", "service=api"])).unwrap_err().to_string();
+        assert_eq!(twice, "a notice has one label service: give it once");
+    }
+
+    #[test]
+    fn what_nobody_has_in_hand_is_named_as_it_is_acknowledged() {
+        let open = |key: &str| json!({"incident": key, "acknowledged": null});
+        let held = json!({"incident": "held", "acknowledged": {"by": "ann"}});
+        assert!(next_steps(&json!({"incidents": [held]})).is_empty());
+        let steps = next_steps(&json!({"incidents": [open("alarm:a b"), held, open("c")]}));
+        assert_eq!(steps, ["nobody has these in hand; to take one:", "  wk ack 'alarm:a b'", "  wk ack c"]);
+        let many: Vec<_> = (0..12).map(|number| open(&number.to_string())).collect();
+        let steps = next_steps(&json!({"incidents": many}));
+        assert_eq!((steps.len(), steps.last().unwrap().as_str()), (12, "  and 2 more: wk ack <incident>"));
     }
 }

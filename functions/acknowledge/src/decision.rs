@@ -2,11 +2,21 @@
 //!
 //! A link only ever shows: chat clients follow each one to draw a preview. Only the form on its page acknowledges.
 
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
 use shared::acknowledge::{Named, Refusal};
 use shared::ledger::activity::{Acknowledged, Acknowledgement, Activity};
 use shared::notice::{ACKNOWLEDGED_BY, Notice, State, Subject};
 
-use crate::request::Method;
+use crate::request::{Listing, Method};
+
+/// What is over is told of for so long where nobody says since when, and so much of it at most.
+const LATELY: SignedDuration = SignedDuration::from_hours(24);
+const MOST_OVER: usize = 50;
+
+/// The same where somebody says since when.
+const MOST_OVER_SINCE: usize = 500;
 
 /// What a request asks of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +188,34 @@ pub fn notice(verdict: &Verdict, environment: &str) -> Option<Notice> {
     notice.labels.insert(ACKNOWLEDGED_BY.to_owned(), by.clone());
     notice.fact("Acknowledged by", by);
     Some(notice)
+}
+
+/// Which incidents are told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// What goes on, the worst and then the oldest first.
+    pub firing: Vec<Activity>,
+    /// What is over, where it is asked for, the newest end first.
+    pub over: Vec<Activity>,
+    /// How many more were over in that time.
+    pub omitted: usize,
+}
+
+/// Which of all incidents are told of.
+pub fn listed(all: Vec<Activity>, listing: Listing, now: Timestamp) -> Listed {
+    let (mut firing, mut over): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|activity| activity.state == State::Firing);
+    let lately = || now.saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
+    let (since, most) = match listing.since {
+        Some(since) => (since, MOST_OVER_SINCE),
+        None => (lately(), MOST_OVER),
+    };
+    over.retain(|activity| listing.over && since < activity.since);
+    over.sort_by_key(|activity| Reverse(activity.since));
+    let omitted = over.len().saturating_sub(most);
+    over.truncate(most);
+    firing.sort_by_key(|activity| (activity.severity, activity.started));
+    Listed { firing, over, omitted }
 }
 
 #[cfg(test)]

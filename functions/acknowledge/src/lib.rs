@@ -9,7 +9,6 @@ pub mod page;
 pub mod request;
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,15 +24,11 @@ use shared::notice::State;
 use shared::{Report, Result};
 use tokio::sync::OnceCell;
 
-use crate::decision::{Step, Verdict, decide};
+use crate::decision::{Listed, Step, Verdict, decide};
 use crate::request::{ByHand, Listing, Method, Request, Wanted, Web};
 
 /// How long the key is kept in memory: a new one takes effect within that time.
 const KEY_KEPT: SignedDuration = SignedDuration::from_mins(5);
-
-/// What is over is told of for so long, and so much of it at most.
-const LATELY: SignedDuration = SignedDuration::from_hours(24);
-const MOST_OVER: usize = 50;
 
 /// The longest that is shown of a text that somebody else wrote, in characters.
 const LONGEST: usize = 300;
@@ -148,16 +143,10 @@ impl Acknowledge {
         Ok(verdict)
     }
 
-    /// All that goes on, the worst and then the oldest first; where it is asked for, also what was over lately, the newest
-    /// first.
+    /// All that goes on; where it is asked for, also what is over.
     async fn list(&self, listing: Listing, now: Timestamp) -> Result<Report> {
         let all = self.clients().await.ledger.activities(&self.config.environment).await?;
-        let (mut firing, mut over): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|activity| activity.state == State::Firing);
-        over.retain(|activity| listing.over && now.duration_since(activity.since) < LATELY);
-        over.sort_by_key(|activity| Reverse(activity.since));
-        over.truncate(MOST_OVER);
-        firing.sort_by_key(|activity| (activity.severity, activity.started));
+        let Listed { firing, over, omitted } = decision::listed(all, listing, now);
         let reason = match firing.len() {
             0 => "nothing goes on".to_owned(),
             1 => "one incident goes on".to_owned(),
@@ -167,6 +156,7 @@ impl Acknowledge {
         let mut answer = json!({"outcome": "listed", "reason": reason, "incidents": incidents});
         if let (true, Some(fields)) = (listing.over, answer.as_object_mut()) {
             fields.insert("over".to_owned(), over.iter().map(told).collect());
+            fields.insert("omitted".to_owned(), json!(omitted));
         }
         Ok(Report::new("listed", "incidents", reason).answering(answer))
     }
@@ -221,6 +211,7 @@ fn answer(method: Method, verdict: &Verdict) -> Value {
 /// An incident, for whoever asks by hand.
 fn told(activity: &Activity) -> Value {
     let acknowledged = activity.acknowledged.as_ref();
+    let is_over = activity.state == State::Resolved;
     json!({
         "incident": activity.incident,
         "title": shown(&activity.title),
@@ -229,10 +220,18 @@ fn told(activity: &Activity) -> Value {
         "subject": activity.labels.get("subject").map(|subject| shown(subject)),
         "since": activity.since,
         "started": activity.started,
+        "ended": is_over.then_some(activity.since),
+        "lasted": is_over.then(|| lasted(activity)),
         "flapping": activity.flapping,
         "acknowledged": acknowledged.map(|acknowledged| json!({"by": acknowledged.by, "at": acknowledged.at})),
         "escalated": activity.escalated,
     })
+}
+
+/// How long it went on, such as `1h 5m`.
+fn lasted(activity: &Activity) -> String {
+    let whole = activity.since.duration_since(activity.started).as_secs();
+    format!("{:#}", SignedDuration::from_secs(whole.max(0)))
 }
 
 fn shown(text: &str) -> String {

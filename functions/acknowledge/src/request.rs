@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use shared::text::is_hidden;
 use shared::{Error, Result};
@@ -77,7 +79,7 @@ impl Method {
 }
 
 /// A request by hand: `{"acknowledge": {"incident": "…", "by": "ann"}}`, `{"incidents": {}}`, or `{"incidents": {"over":
-/// true}}`.
+/// true, "since": "2026-11-20T00:00:00Z"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ByHand {
@@ -91,8 +93,22 @@ pub enum ByHand {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listing {
-    /// Also those that were over within the last day.
+    /// Also those that are over.
     pub over: bool,
+    /// Those that were over since then; within the last day where it is left out.
+    #[serde(deserialize_with = "time")]
+    pub since: Option<Timestamp>,
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let wrong = |_| {
+        let text: String = text.chars().take(60).collect();
+        D::Error::custom(format!(
+            "incidents.since: {text:?} is not a time with its offset, such as 2026-11-20T00:00:00Z"
+        ))
+    };
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// Who has what in hand.
@@ -196,6 +212,10 @@ fn by_hand(event: &Value) -> Result<ByHand> {
         ByHand::Acknowledge(Wanted { incident, by }) => {
             let by = named(&by).map_err(|why| Error::Event(format!("acknowledge.by: {why}")))?;
             Ok(ByHand::Acknowledge(Wanted { incident, by }))
+        }
+        ByHand::Incidents(Listing { over: false, since: Some(_) }) => {
+            let advice = "incidents.since is about what is over: it goes with \"over\": true";
+            Err(Error::Event(advice.to_owned()))
         }
         ByHand::Incidents(_) => Ok(request),
     }

@@ -263,6 +263,10 @@ async fn by_hand_needs_no_link_and_is_answered_in_json() {
         (&over.answer()["incidents"], &over.answer()["over"][0]["state"]),
         (&json!([]), &json!("resolved"))
     );
+    let over = Stage::with(Some(self::over())).await.handle("by-hand-incidents-since").await.unwrap();
+    let ended = &over.answer()["over"][0];
+    assert_eq!((&ended["ended"], &ended["lasted"]), (&json!(at(30)), &json!("30m")));
+    assert_eq!((&over.answer()["omitted"], &incident["ended"]), (&json!(0), &Value::Null));
 }
 
 #[tokio::test]

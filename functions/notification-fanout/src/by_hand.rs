@@ -1,20 +1,26 @@
 //! What is asked by hand, or by the schedule: `{"explain": {…a notice…}}` says which channels would get it and why,
-//! `{"silence": {…}}` keeps a silence, `{"silences": {}}` lists those there are, `{"audit": {…}}` says what was done, and
-//! `{"heartbeat": {}}` tries whether people could be told now.
+//! `{"silence": {…}}` keeps a silence, `{"unsilence": {…}}` ends one, `{"silences": {}}` lists those there are,
+//! `{"audit": {…}}` says what was done, and `{"heartbeat": {}}` tries whether people could be told now.
+
+mod request;
+
+pub use request::{End, Past, Request, Sketch, read};
 
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use shared::ledger::activity::Activity;
 use shared::ledger::audit::Question;
-use shared::notice::{Notice, Severity, State, Subject};
+use shared::ledger::silence::Ending;
+use shared::notice::{Notice, Subject};
 use shared::policy::notify::Silence;
-use shared::policy::{Loaded, Policy};
+use shared::policy::{self, Loaded, Policy};
 use shared::timer::Reminder;
 use shared::{Error, Report, Result, id};
 
 use crate::decision::explain::explain;
+use crate::decision::silence::{policy_id, refusal, remark, silenced};
 use crate::group;
 use crate::run::Run;
 use crate::{Clients, Fanout, Rules};
@@ -22,87 +28,8 @@ use crate::{Clients, Fanout, Rules};
 /// A group that is due for longer than this has lost its reminder.
 const OVERDUE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A request.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Request {
-    /// Which channels would get this, and why.
-    Explain(Sketch),
-    /// Tell nobody for a while.
-    Silence(Silence),
-    /// Which silences are there?
-    Silences(Nothing),
-    /// What was done, and why?
-    Audit(Past),
-    /// Could people be told now?
-    Heartbeat(Nothing),
-}
-
-/// Of which time, and of what.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Past {
-    /// Since when.
-    since: Timestamp,
-    /// Of this target only.
-    target: Option<String>,
-}
-
-/// Nothing more is to be said.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Nothing {}
-
-/// A notice as far as it matters for its routes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sketch {
-    severity: Severity,
-    state: State,
-    source: String,
-    environment: Option<String>,
-    kind: String,
-    subject: String,
-    incident: String,
-    labels: std::collections::BTreeMap<String, String>,
-    /// A policy that is not in place yet, as its text; the one in place where it is left out.
-    policy: Option<String>,
-    /// When it is told; now where it is left out.
-    at: Option<Timestamp>,
-}
-
-impl Default for Sketch {
-    fn default() -> Self {
-        Self {
-            severity: Severity::Sev2,
-            state: State::Firing,
-            source: "by-hand".to_owned(),
-            environment: None,
-            kind: "message".to_owned(),
-            subject: "a test".to_owned(),
-            incident: "by-hand:a-test".to_owned(),
-            labels: std::collections::BTreeMap::new(),
-            policy: None,
-            at: None,
-        }
-    }
-}
-
-/// The request that an event is, if it is one.
-///
-/// # Errors
-/// [`Error::Event`] for one that cannot be understood, with the field.
-pub fn read(event: &Value) -> Result<Option<Request>> {
-    let known = ["explain", "silence", "silences", "audit", "heartbeat"];
-    if !event
-        .as_object()
-        .is_some_and(|fields| fields.len() == 1 && known.iter().any(|name| fields.contains_key(*name)))
-    {
-        return Ok(None);
-    }
-    serde_json::from_value(event.clone())
-        .map(Some)
-        .map_err(|error| Error::Event(format!("the request cannot be understood: {error}")))
-}
+/// So many of the incidents that a silence silences at once are named, and so many ids where one is not known.
+const MOST_NAMED: usize = 20;
 
 impl Run<'_> {
     /// Answers a request.
@@ -112,10 +39,11 @@ impl Run<'_> {
                 None => Ok(self.explained(&sketch)),
                 Some(text) => Ok(self.under(text)?.explained(&sketch)),
             },
-            Request::Silence(silence) => self.silenced(silence).await,
-            Request::Silences(Nothing {}) => Ok(self.listed()),
+            Request::Silence(silence) => self.silence(silence).await,
+            Request::Unsilence(end) => self.unsilence(&end).await,
+            Request::Silences => Ok(self.listed()),
             Request::Audit(past) => self.fanout.audit(&past, self.clients).await,
-            Request::Heartbeat(Nothing {}) => self.beat().await,
+            Request::Heartbeat => self.beat().await,
         }
     }
 
@@ -128,12 +56,19 @@ impl Run<'_> {
         Ok(Run { rules: Rc::new(rules), ..self.clone() })
     }
 
-    /// The silences that were made by hand, and those of the policy.
+    /// The silences that were made by hand, and those of the policy, each with the id that it is ended by, or that says
+    /// where it stands.
     fn listed(&self) -> Report {
-        let (by_hand, of_policy) = (&self.rules.silences, &self.notify().silences);
+        let (by_hand, of_policy) = (&self.rules.silences, self.of_policy());
         let reason = format!("{} by hand, {} of the policy", by_hand.len(), of_policy.len());
         let answer = json!({"outcome": "listed", "by_hand": by_hand, "of_policy": of_policy});
         Report::new("listed", "silences", reason).answering(answer)
+    }
+
+    fn of_policy(&self) -> Vec<Silence> {
+        let with_id =
+            |(place, silence): (usize, &Silence)| Silence { id: policy_id(place), ..silence.clone() };
+        self.notify().silences.iter().enumerate().map(with_id).collect()
     }
 
     fn explained(&self, sketch: &Sketch) -> Report {
@@ -162,20 +97,70 @@ impl Run<'_> {
         Report::new("explained", sketch.incident.clone(), lines.join("; ")).answering(answer)
     }
 
-    async fn silenced(&self, mut silence: Silence) -> Result<Report> {
-        if silence.matches.is_empty() {
-            let advice = "a silence needs something to match, such as {\"service\": \"web\"}";
-            return Err(Error::Event(advice.to_owned()));
+    async fn silence(&self, mut silence: Silence) -> Result<Report> {
+        let now = self.now();
+        if let Some(why) = refusal(&silence, now) {
+            return Err(Error::Event(why));
         }
         if silence.id.is_empty() {
             // Two that differ in what they match are two.
             let matches = json!(silence.matches).to_string();
             silence.id = id::of(&[&matches, &silence.author, &silence.reason, &silence.until.to_string()]);
         }
-        self.clients.ledger.silence(self.environment(), &silence, self.now()).await?;
-        let reason = format!("until {}, by {}: {}", silence.until, silence.author, silence.reason);
-        let answer = json!({"outcome": "silenced", "silence": silence});
+        let (ledger, environment) = (&self.clients.ledger, self.environment());
+        let firing = ledger.firing(environment).await?;
+        let note = remark(&silence, environment, &self.notify().labels(), &firing);
+        ledger.silence(environment, &silence, now).await?;
+        self.fanout.read_rules_again();
+        let quiet = silenced(&silence, &firing, now);
+        let goes_on = match quiet.len() {
+            0 => "nothing that goes on now".to_owned(),
+            1 => "one incident that goes on now".to_owned(),
+            several => format!("{several} incidents that go on now"),
+        };
+        let (until, author, why) = (silence.until, &silence.author, &silence.reason);
+        let reason = format!("{} until {until}, by {author}: {why}; {goes_on}", silence.matches);
+        let named = |activity: &&Activity| json!({"incident": activity.incident, "severity": activity.severity, "title": activity.title});
+        let answer = json!({
+            "outcome": "silenced",
+            "silence": silence,
+            "matches": silence.matches.to_string(),
+            "count": quiet.len(),
+            "incidents": quiet.iter().take(MOST_NAMED).map(named).collect::<Vec<_>>(),
+            "note": note,
+        });
         Ok(Report::new("silenced", silence.id.clone(), reason).answering(answer))
+    }
+
+    async fn unsilence(&self, end: &End) -> Result<Report> {
+        let End { id, by } = end;
+        let (ledger, environment, now) = (&self.clients.ledger, self.environment(), self.now());
+        let of_policy = self.of_policy();
+        if of_policy.iter().any(|silence| silence.id == *id) {
+            let parameter = policy::parameter(environment);
+            return Err(Error::Malformed(format!(
+                "{id} stands in the policy, and is ended there: take it out of notify.silences in {parameter}"
+            )));
+        }
+        let (outcome, reason, silence) = match ledger.end_silence(environment, id, by, now).await? {
+            Ending::Done(silence) => {
+                let reason = format!("{} is told again; what goes on, within 15 minutes", silence.matches);
+                ("ended", reason, silence)
+            }
+            Ending::Before { silence, by: Some(before) } => {
+                ("over", format!("{before} ended it at {:.0}; nothing was changed", silence.until), silence)
+            }
+            Ending::Before { silence, by: None } => {
+                ("over", format!("its time was over at {:.0}; nothing was changed", silence.until), silence)
+            }
+            Ending::Unknown => {
+                let by_hand = ledger.silences(environment, now).await?;
+                return Err(Error::Malformed(unknown(id, by_hand.iter().chain(&of_policy))));
+            }
+        };
+        self.fanout.read_rules_again();
+        let answer = json!({"outcome": outcome, "reason": reason, "silence": silence});
+        Ok(Report::new(outcome, id.clone(), reason).record("by_hand", &json!({"by": by})).answering(answer))
     }
 
     /// Tries what a delivery needs: secrets and policy were read to come here, the ledger answers below. Then arms anew
@@ -237,6 +222,21 @@ impl Fanout {
         let answer =
             json!({"outcome": "listed", "reason": reason, "deeds": audit.deeds, "missing": audit.missing});
         Ok(Report::new("listed", "audit", reason).answering(answer))
+    }
+}
+
+/// That there is no such silence, and which there are.
+fn unknown<'a>(id: &str, there: impl Iterator<Item = &'a Silence>) -> String {
+    let id: String = id.chars().take(60).collect();
+    let mut named: Vec<_> = there.map(|silence| format!("{} ({})", silence.id, silence.matches)).collect();
+    let omitted = named.len().saturating_sub(MOST_NAMED);
+    named.truncate(MOST_NAMED);
+    if omitted > 0 {
+        named.push(format!("{omitted} more"));
+    }
+    match named.as_slice() {
+        [] => format!("no silence has the id {id:?}, and there is none at all"),
+        named => format!("no silence has the id {id:?}; there are {}", named.join(", ")),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod flapping;
 pub mod group;
 pub mod mute;
 pub mod route;
+pub mod silence;
 
 use std::time::Duration;
 

@@ -246,6 +246,13 @@ impl Fanout {
         Signer::new(&self.config.environment, secret.secret_string().unwrap_or_default())
     }
 
+    /// What was decided has changed by hand: it is read anew, and what is known holds while it cannot be.
+    fn read_rules_again(&self) {
+        if let Some((read_at, _)) = &mut *self.rules.borrow_mut() {
+            *read_at = Timestamp::MIN;
+        }
+    }
+
     async fn rules(&self, clients: &Clients, now: Timestamp) -> Result<Rc<Rules>> {
         if let Some((read_at, rules)) = &*self.rules.borrow()
             && now.duration_since(*read_at) < RULES_KEPT

@@ -82,6 +82,23 @@ impl Notify {
         own.or(self.fallback.as_deref()).filter(|fallback| *fallback != channel)
     }
 
+    /// Every label that the policy asks for or groups by.
+    pub fn labels(&self) -> BTreeSet<&str> {
+        fn of<'a>(route: &'a Route, found: &mut BTreeSet<&'a str>) {
+            found.extend(route.matches.names());
+            found.extend(route.group_by.iter().flatten().map(String::as_str));
+            route.routes.iter().for_each(|child| of(child, found));
+        }
+        let mut found = BTreeSet::new();
+        of(&self.route, &mut found);
+        found.extend(self.silences.iter().flat_map(|silence| silence.matches.names()));
+        for rule in &self.inhibit {
+            found.extend(rule.source.names().chain(rule.target.names()));
+            found.extend(rule.equal.iter().map(String::as_str));
+        }
+        found
+    }
+
     /// Every channel that the policy names.
     pub fn named(&self) -> BTreeSet<&str> {
         fn of<'a>(route: &'a Route, found: &mut BTreeSet<&'a str>) {

@@ -4,8 +4,9 @@ use shared::acknowledge::{LINK_LASTS, Named, Refusal};
 use shared::ledger::activity::{Acknowledgement, Activity};
 use shared::notice::{Severity, State};
 
-use super::{Step, Verdict, decide, notice, shown, written};
+use super::{Listed, Step, Verdict, decide, listed, notice, shown, written};
 use crate::cases::{INCIDENT, activity, at, held, over};
+use crate::request::Listing;
 use crate::request::Method::{self, Get, Head, Other, Post};
 
 fn good() -> Named {
@@ -105,4 +106,46 @@ fn people_hear_of_an_acknowledgement_once_and_of_nothing_else() {
     ] {
         assert_eq!(notice(&nothing, "prod"), None, "{nothing:?}");
     }
+}
+
+#[test]
+fn what_goes_on_comes_the_worst_first_and_what_is_over_the_newest_first_where_it_is_asked_for() {
+    const DAY: i64 = 24 * 60;
+    let firing = |name: &str, severity, began| {
+        let (since, started) = (at(began), at(began));
+        Activity { incident: name.to_owned(), severity, since, started, ..activity() }
+    };
+    let ended = |name: &str, minutes| Activity { incident: name.to_owned(), since: at(minutes), ..over() };
+    let now = at(30 * DAY);
+    let all = || {
+        vec![
+            firing("minor", Severity::Sev3, 0),
+            ended("a month ago", 10),
+            ended("last night", 29 * DAY + 1),
+            firing("new", Severity::Sev1, 5),
+            ended("just now", 30 * DAY - 1),
+            ended("a day ago", 29 * DAY),
+            firing("old", Severity::Sev1, 1),
+        ]
+    };
+    let since = |minutes| Listing { over: true, since: Some(at(minutes)) };
+    for (listing, expected) in [
+        (Listing::default(), &[] as &[&str]),
+        (Listing { over: true, since: None }, &["just now", "last night"]),
+        (since(29 * DAY - 1), &["just now", "last night", "a day ago"]),
+        (since(0), &["just now", "last night", "a day ago", "a month ago"]),
+        (since(31 * DAY), &[]),
+    ] {
+        let Listed { firing, over, omitted } = listed(all(), listing, now);
+        let names = |all: &[Activity]| all.iter().map(|it| it.incident.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (names(&over), omitted),
+            (expected.iter().map(ToString::to_string).collect(), 0),
+            "{listing:?}"
+        );
+        assert_eq!(names(&firing), ["old", "new", "minor"]);
+    }
+    let many = (0..60).map(|minutes| ended("x", 30 * DAY - minutes)).collect();
+    let cut = listed(many, Listing { over: true, since: None }, now);
+    assert_eq!((cut.over.len(), cut.omitted), (50, 10));
 }

@@ -77,6 +77,7 @@ fn what_comes_by_the_url_is_never_taken_for_a_request_by_hand() {
     check(&json!({"acknowledge": wanted}), "i by ann");
     check(&json!({"incidents": {}}), "incidents");
     check(&json!({"incidents": {"over": true}}), "incidents");
+    check(&json!({"incidents": {"over": true, "since": "2026-11-20T01:00:00+01:00"}}), "incidents");
 
     let mut smuggled = event("POST", FORM, &json!({"acknowledge": wanted}).to_string(), false);
     check(&smuggled, "web POST");
@@ -103,6 +104,13 @@ fn what_is_neither_is_refused() {
         json!({"incidents": {"more": 1}}),
     ] {
         check(&odd, "the event is not understood: ");
+    }
+    for (listing, said) in [
+        (json!({"since": "2026-11-20T00:00:00Z"}), "it goes with \"over\": true"),
+        (json!({"over": true, "since": "7d"}), "incidents.since: \"7d\" is not a time with its offset"),
+    ] {
+        let error = read(&json!({"incidents": listing})).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
     }
 }
 

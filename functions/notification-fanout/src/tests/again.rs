@@ -1,6 +1,6 @@
 //! What is told again: escalations, reminders, and what another channel refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::ledger::activity::Acknowledgement;
 use shared::ledger::get_s;
 
@@ -232,11 +232,60 @@ async fn a_policy_is_tried_before_it_is_in_place_and_silences_are_listed() {
     let until = (stage.now + jiff::SignedDuration::from_mins(10)).to_string();
     let silence = json!({"silence": {"match": {"source": "rds"}, "until": until, "author": "ann", "reason": "it moves"}});
     let made = stage.handle(&silence).await.unwrap().answer()["silence"]["id"].clone();
-    stage.fanout.rules.replace(None);
     let listed = stage.handle(&json!({"silences": {}})).await.unwrap();
     assert_eq!(listed.answer()["by_hand"][0]["id"], made);
     let why = stage.handle(&json!({"explain": {"source": "rds"}})).await.unwrap();
     assert!(why.answer()["channels"][0]["why"].as_str().unwrap().contains(made.as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn a_silence_says_what_it_silences_and_is_ended_once_by_its_id() {
+    let receiver = Receiver::start(ok).await;
+    let of_policy =
+        "notify: {silences: [{match: {team: shop}, until: 2099-01-01T00:00:00Z, author: ann, reason: x}]}";
+    let mut stage = Stage::with(&receiver, of_policy);
+    stage.tell(&[notice(&stage, "s-1", "firing", "sev2", 0)]).await;
+    let until = (stage.now + jiff::SignedDuration::from_mins(10)).to_string();
+    let silence = |matches: Value, until: &str| json!({"silence": {"match": matches, "until": until, "author": "ann", "reason": "it moves"}});
+    let made = stage.handle(&silence(json!({"incident": "s-*"}), &until)).await.unwrap();
+    let made = made.answer();
+    assert_eq!((&made["count"], &made["note"]), (&json!(1), &Value::Null), "{made}");
+    assert_eq!(
+        (&made["incidents"][0]["incident"], &made["matches"]),
+        (&json!("s-1"), &json!("incident=s-*"))
+    );
+    let odd = stage.handle(&silence(json!({"servce": "web"}), &until)).await.unwrap();
+    assert!(odd.answer()["note"].as_str().unwrap().contains("did you mean service?"), "{}", odd.answer());
+    let past = stage.handle(&silence(json!({"service": "web"}), "2020-01-01T00:00:00Z")).await.unwrap_err();
+    assert!(past.to_string().contains("silence.until is over"), "{past}");
+
+    let end = |id: &Value| json!({"unsilence": {"id": id, "by": "ben"}});
+    let id = &made["silence"]["id"];
+    for (outcome, reason) in [("ended", "incident=s-* is told again"), ("over", "ben ended it at")] {
+        let ended = stage.handle(&end(id)).await.unwrap();
+        let reason_told = ended.answer()["reason"].as_str().unwrap();
+        assert!(ended.outcome() == outcome && reason_told.starts_with(reason), "{}", ended.answer());
+    }
+    stage.later(1);
+    let listed = stage.handle(&json!({"silences": {}})).await.unwrap();
+    let ids = |list: &str| -> Vec<Value> {
+        listed.answer()[list].as_array().unwrap().iter().map(|it| it["id"].clone()).collect()
+    };
+    assert_eq!(
+        (ids("by_hand"), ids("of_policy")),
+        (vec![odd.answer()["silence"]["id"].clone()], vec![json!("policy-1")])
+    );
+    for (id, said) in [
+        ("policy-1", "policy-1 stands in the policy, and is ended there: take it out of notify.silences"),
+        ("nothing", "no silence has the id \"nothing\"; there are"),
+    ] {
+        let refused = stage.handle(&end(&json!(id))).await.unwrap_err();
+        assert!(refused.to_string().starts_with(said), "{refused}");
+        assert!(matches!(refused, shared::Error::Malformed(_)), "{refused:?}");
+    }
+    // What was ended is told again.
+    let why = stage.handle(&json!({"explain": {"incident": "s-1"}})).await.unwrap();
+    assert_eq!(why.answer()["channels"][0]["would"], "tell", "{}", why.answer());
 }
 
 #[tokio::test]

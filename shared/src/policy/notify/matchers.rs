@@ -26,19 +26,48 @@ impl Matchers {
 
     /// Whether a notice with these labels is meant.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|(name, values)| {
-            let found = labels.get(name).map_or("", String::as_str);
-            let (not, any): (Vec<_>, Vec<_>) = values.iter().partition(|value| value.starts_with('!'));
-            let is = |pattern: &str| like(pattern, found);
-            let wanted = any.is_empty() || any.into_iter().any(|pattern| is(pattern));
-            wanted && !not.into_iter().any(|pattern| is(pattern.trim_start_matches('!')))
-        })
+        self.0.iter().all(|(name, values)| admit(values, labels.get(name).map_or("", String::as_str)))
+    }
+
+    /// Whether a notice may be meant whose label of this name has this value.
+    pub fn admits(&self, name: &str, value: &str) -> bool {
+        self.0.get(name).is_none_or(|values| admit(values, value))
+    }
+
+    /// The names of the labels that it asks for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The first label of which it excludes all that it asks for, so that nothing is ever meant.
+    pub fn excludes_itself(&self) -> Option<&str> {
+        let never = |values: &Vec<String>| {
+            let (not, any) = sides(values);
+            // A pattern that is like another one, its stars taken as they are, has only texts that are like that one.
+            let excluded = |wanted: &str| not.iter().any(|pattern| like(pattern, wanted));
+            if any.is_empty() { not.contains(&"*") } else { any.into_iter().all(excluded) }
+        };
+        self.0.iter().find(|(_, values)| never(values)).map(|(name, _)| name.as_str())
     }
 
     /// These labels with one value each, such as for a silence made by hand.
     pub fn exactly<N: Into<String>, V: Into<String>>(labels: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(labels.into_iter().map(|(name, value)| (name.into(), vec![value.into()])).collect())
     }
+}
+
+/// What a label must not be, and of what it must be one.
+fn sides(values: &[String]) -> (Vec<&str>, Vec<&str>) {
+    let (not, any): (Vec<_>, Vec<_>) =
+        values.iter().map(String::as_str).partition(|value| value.starts_with('!'));
+    (not.into_iter().map(|pattern| pattern.trim_start_matches('!')).collect(), any)
+}
+
+/// Whether a label with these values may have this one.
+fn admit(values: &[String], found: &str) -> bool {
+    let (not, any) = sides(values);
+    let wanted = any.is_empty() || any.into_iter().any(|pattern| like(pattern, found));
+    wanted && !not.into_iter().any(|pattern| like(pattern, found))
 }
 
 /// Whether the text is as the pattern says, in which `*` stands for any text.

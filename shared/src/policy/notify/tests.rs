@@ -361,6 +361,34 @@ fn a_handover_that_the_clock_skips_or_shows_twice_happens_once() {
     check_week(sunday, "2027-10-31T01:30:00Z", 32);
 }
 
+#[test]
+fn what_excludes_all_that_it_asks_for_is_found() {
+    for (matchers, expected) in [
+        ("{service: web}", None),
+        ("{service: \"!web\"}", None),
+        ("{service: [web, \"!web\"]}", Some("service")),
+        ("{service: [web, api, \"!web\"]}", None),
+        ("{team: shop, service: [\"web-a*\", \"!web-*\"]}", Some("service")),
+        ("{service: [\"web-*\", \"!web-a*\"]}", None),
+        ("{service: \"!*\"}", Some("service")),
+        ("{service: [\"!\", \"!web\"]}", None),
+    ] {
+        let read: Matchers = serde_norway::from_str(matchers).unwrap();
+        assert_eq!(read.excludes_itself(), expected, "{matchers}");
+    }
+}
+
+#[test]
+fn every_label_that_the_policy_speaks_of_is_known() {
+    let notify = read(
+        "notify:
+  route: {group_by: [a], routes: [{match: {b: x}, routes: [{match: {c: \"!x\"}, group_by: [d]}]}]}
+  silences: [{match: {e: x}, until: 2026-12-01T00:00:00Z, author: ann, reason: it moves}]
+  inhibit: [{source: {f: x}, target: {g: x}, equal: [h]}]\n",
+    );
+    assert_eq!(notify.labels(), ["a", "b", "c", "d", "e", "f", "g", "h"].into());
+}
+
 proptest! {
     #[test]
     fn weeks_never_go_back(minutes in 0i64..1_500_000, later in 0i64..20_000) {
@@ -373,5 +401,12 @@ proptest! {
     #[test]
     fn a_pattern_without_a_star_is_only_itself(pattern in "[a-z.?]{0,5}", text in "[a-z.?]{0,5}") {
         check_match(&format!("{{l: \"{pattern}\"}}"), &[("l", &text)], pattern == text);
+    }
+    #[test]
+    fn what_excludes_itself_matches_nothing(values in prop::collection::vec("!?[ab*]{0,3}", 1..4), text in "[ab]{0,4}") {
+        let matchers: Matchers = serde_json::from_value(serde_json::json!({"l": values})).unwrap();
+        if matchers.excludes_itself().is_some() {
+            prop_assert!(!matchers.admits("l", &text), "{matchers}");
+        }
     }
 }
