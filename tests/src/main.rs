@@ -29,6 +29,7 @@ mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
@@ -46,6 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
     arguments.test_threads = Some(1);
 
     let runtime = Arc::new(Runtime::new()?);
+    let took = Arc::new(std::sync::Mutex::new(Vec::new()));
     let stage = Arc::new(Mutex::new(None));
     let mut trials: Vec<Trial> = contract::TESTS
         .iter()
@@ -66,7 +68,9 @@ fn main() -> anyhow::Result<ExitCode> {
     ];
     trials.extend(of_the_stage.into_iter().flatten().map(|(name, test)| {
         let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
+        let (took, called) = (Arc::clone(&took), name.clone());
         Trial::test(name, move || {
+            let _clock = Clock { took, called, began: Instant::now() };
             runtime.block_on(async {
                 let mut stage = stage.lock().await;
                 if stage.is_none() {
@@ -97,7 +101,32 @@ fn main() -> anyhow::Result<ExitCode> {
     {
         runtime.block_on(stage.strike());
     }
+    if let Ok(mut took) = took.lock() {
+        took.sort_unstable_by(|one, other| other.cmp(one));
+        for (time, name) in took.iter().take(SLOWEST).filter(|(time, _)| *time >= SLOW) {
+            println!("slow: {:>4} s  {name}", time.as_secs());
+        }
+    }
     ended
+}
+
+/// So many of the slowest tests are named, if they take so long: whoever waits for all of them wants to know for what.
+const SLOWEST: usize = 15;
+const SLOW: Duration = Duration::from_secs(15);
+
+/// How long a test takes, whatever comes of it.
+struct Clock {
+    took: Arc<std::sync::Mutex<Vec<(Duration, String)>>>,
+    called: String,
+    began: Instant,
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        if let Ok(mut took) = self.took.lock() {
+            took.push((self.began.elapsed(), std::mem::take(&mut self.called)));
+        }
+    }
 }
 
 /// The built-in harness takes any number of filters, libtest-mimic one: what is no flag, nor a flag's value, is kept

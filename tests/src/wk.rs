@@ -5,6 +5,7 @@ mod letters;
 mod notices;
 mod ready;
 mod services;
+mod snapshot;
 mod watch;
 
 use std::os::unix::fs::symlink;
@@ -56,6 +57,7 @@ pub(crate) fn tests() -> Vec<(String, Test)> {
 /// What a command said.
 #[derive(Debug)]
 struct Said {
+    words: Vec<String>,
     exit: i32,
     out: String,
     error: String,
@@ -91,7 +93,9 @@ async fn with(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyh
     let ended = command(stage, words, variables)?.output();
     let ended = tokio::time::timeout(PATIENCE, ended).await.context("it does not end")??;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Said { exit: ended.status.code().unwrap_or(-1), out: text(ended.stdout), error: text(ended.stderr) })
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    let exit = ended.status.code().unwrap_or(-1);
+    Ok(Said { words, exit, out: text(ended.stdout), error: text(ended.stderr) })
 }
 
 /// `wk`, as it is begun.
@@ -119,15 +123,21 @@ fn command(stage: &Stage, words: &[&str], variables: &[(&str, &str)]) -> anyhow:
 async fn rollback(stage: &Stage) -> anyhow::Result<()> {
     let world = World::new(stage, "wk-rollback").await?;
     let target = format!("ecs:{CLUSTER}/wk-rollback");
-    wk(stage, &["diagnose", &target]).await?.expect(0, &[&target, "proposed", "wk-rollback:1"])?;
+    wk(stage, &["diagnose", &target])
+        .await?
+        .expect(0, &[&target, "proposed", "wk-rollback:1"])?
+        .shown("diagnose")?;
     let plan = wk(stage, &["rollback", &target]).await?;
-    plan.expect(0, &["proposed", "nothing was changed", "--apply", "with your own credentials"])?;
+    plan.expect(0, &["proposed", "nothing was changed", "--apply", "with your own credentials"])?
+        .shown("rollback-plan")?;
     let remote = wk(stage, &["--remote", "--output", "json", "rollback", &target]).await?.expect(0, &[])?;
     ensure!(remote.json()?["outcome"] == "proposed", "{remote:#?}");
     world.expect_revision(2).await?;
 
     let done = wk(stage, &["rollback", &target, "--apply", "--by", "ben"]).await?;
-    let done = done.expect(0, &["rolled back", "take it back", "aws ecs update-service"])?;
+    let done = done
+        .expect(0, &["rolled back", "take it back", "aws ecs update-service", "--undo", "wk monitor"])?
+        .shown("rollback-done")?;
     ensure!(!done.out.contains("\"_aws\""), "a log line is in the answer: {done:#?}");
     world.expect_revision(1).await?;
     let heard = world.notices(1).await?;
@@ -137,7 +147,15 @@ async fn rollback(stage: &Stage) -> anyhow::Result<()> {
     ensure!(kept.contains("\"alarm-rollback\"") && kept.contains(&target), "it keeps no record: {kept}");
 
     // It is in the ledger as it is for an alarm: a second one at once is held.
-    wk(stage, &["rollback", &target, "--apply"]).await?.expect(1, &["held"])?;
+    wk(stage, &["rollback", "wk-rollback", "--apply"])
+        .await?
+        .expect(1, &["held", "wk audit says"])?
+        .shown("rollback-held")?;
+    world.expect_revision(1).await?;
+    // A plan is anybody's, a deed is somebody's.
+    let nobody = [("USER", "")];
+    with(stage, &["rollback", &target], &nobody).await?.expect(1, &["held"])?;
+    with(stage, &["rollback", &target, "--apply"], &nobody).await?.expect(3, &["--by"])?;
     world.expect_revision(1).await
 }
 
@@ -148,9 +166,9 @@ async fn production(stage: &Stage) -> anyhow::Result<()> {
     let ended = async {
         wk(stage, &["rollback", &target]).await?.expect(0, &["proposed"])?;
         let without = wk(stage, &["rollback", &target, "--apply"]).await?;
-        without.expect(3, &["dev is production", "--confirm ROLLBACK"])?;
+        without.expect(1, &["dev is production", "--confirm ROLLBACK"])?.shown("rollback-production")?;
         let other = wk(stage, &["rollback", &target, "--apply", "--confirm", "rollback"]).await?;
-        other.expect(3, &["the word is ROLLBACK"])?;
+        other.expect(1, &["the word is ROLLBACK"])?;
         world.expect_revision(2).await?;
         wk(stage, &["rollback", &target, "--apply", "--confirm", "ROLLBACK"])
             .await?
@@ -177,13 +195,14 @@ async fn status(stage: &Stage) -> anyhow::Result<()> {
     for number in 0..101 {
         stage.sqs.send_message().queue_url(&queue).message_body(number.to_string()).send().await?;
     }
-    wk(stage, &of("table")).await?.expect(2, &["wk-status", "degraded"])?;
+    let table = wk(stage, &of("table")).await?.expect(2, &["wk-status", "degraded"])?;
+    table.lines_with(&["STATE", "wk-status"]).shown("status")?;
     let json = wk(stage, &["--output", "json", "status", "--kind", "sqs-queue"]).await?.expect(2, &[])?;
     ensure!(health(&json.json()?).as_deref() == Some("degraded"), "{json:#?}");
     wk(stage, &["--remote", "status", "--kind", "sqs-queue", "--format", "yaml"])
         .await?
         .expect(2, &["wk-status"])?;
-    wk(stage, &["status", "--kind", "queue"]).await?.expect(3, &["unknown variant `queue`", "sqs-queue"])?;
+    wk(stage, &["status", "--kind", "queue"]).await?.expect(3, &["'queue'", "sqs-queue"])?;
     stage.sqs.delete_queue().queue_url(&queue).send().await?;
     Ok(())
 }
@@ -202,7 +221,12 @@ async fn wrong(stage: &Stage) -> anyhow::Result<()> {
     strange.expect(3, &["the profile nobody-has-this gives no credentials"])?;
     let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
     with(stage, &["status"], &nowhere).await?.expect(3, &["AWS cannot be asked"])?;
-    wk(stage, &["rollback", "web"]).await?.expect(3, &["ecs:<cluster>/<service>"])?;
+    wk(stage, &["rollback", "web"]).await?.expect(3, &["there is no service web"])?;
+    wk(stage, &["diagnose", "ecs:demo/none"])
+        .await?
+        .expect(3, &["there is no service of that name", "wk diagnose"])?
+        .shown("diagnose-missing")?;
+    wk(stage, &["rollback", "lambda:orders"]).await?.expect(3, &["lambda:<function>:<alias>"])?;
 
     wk(stage, &["policy", "check"]).await?.expect(0, &["can be read"])?;
     let file = home(stage).join("policy.yaml");

@@ -72,7 +72,7 @@ impl Working {
             let mut out = String::new();
             self.wk.stdout.take().context("no standard output")?.read_to_string(&mut out).await?;
             let exit = self.wk.wait().await?.code().unwrap_or(-1);
-            Ok(Said { exit, out, error: self.heard })
+            Ok(Said { words: Vec::new(), exit, out, error: self.heard })
         };
         tokio::time::timeout(PATIENCE, ending).await.context("it does not end")?
     }

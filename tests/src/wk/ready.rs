@@ -4,12 +4,12 @@ use anyhow::{Context, ensure};
 use futures_util::FutureExt;
 use serde_json::json;
 
-use super::{with, wk};
+use super::{Said, with, wk};
 use crate::stage::{POLICY, Stage, Test};
 use crate::world::{CLUSTER, World};
 
 /// Where no other test has a stack of Watchkeeper.
-const ELSEWHERE: &str = "us-west-2";
+pub(super) const ELSEWHERE: &str = "us-west-2";
 const THERE: [(&str, &str); 2] = [("AWS_REGION", ELSEWHERE), ("AWS_DEFAULT_REGION", ELSEWHERE)];
 
 pub(super) fn tests() -> Vec<(&'static str, Test)> {
@@ -29,6 +29,8 @@ async fn doctor(stage: &Stage) -> anyhow::Result<()> {
     let words = ["credentials", "watches dev", "channel ops", "slack, well formed", "wk dlq", "wk audit"];
     let all = all.expect(exit, &words)?;
     ensure!(!format!("{all:?}").contains(crate::stage::SIGNING_KEY), "a key of a channel is told: {all:#?}");
+    let steady = ["region", "credentials", "stack ", "outputs", "mode", "policy", "channel", "wk audit"];
+    Said { exit: 0, ..all }.lines_with(&steady).shown("doctor")?;
     let remote = wk(stage, &["--remote", "--output", "json", "doctor"]).await?.json()?;
     let state = |name: &str| {
         let checks = remote["checks"].as_array().into_iter().flatten();
@@ -38,7 +40,8 @@ async fn doctor(stage: &Stage) -> anyhow::Result<()> {
         ensure!(state(name) == Some("ok"), "{name}: {remote:#}");
     }
     let moon = wk(stage, &["--env", "moon", "doctor"]).await?;
-    moon.expect(3, &["ok       credentials", "missing  stack", "moon", "/watchkeeper/moon/policy"])?;
+    moon.expect(3, &["ok       credentials", "missing  stack", "moon", "/watchkeeper/moon/policy"])?
+        .shown("doctor-no-stack")?;
     let nobody = [("AWS_ACCESS_KEY_ID", "nobody"), ("AWS_SECRET_ACCESS_KEY", "nobody")];
     with(stage, &["doctor"], &nobody).await?.expect(3, &["ok       region", "missing  credentials"])?;
     let strange = wk(stage, &["--profile", "nobody-has-this", "doctor"]).await?;
@@ -82,6 +85,7 @@ async fn validate(stage: &Stage) -> anyhow::Result<()> {
     let service = format!("{CLUSTER}/{name}");
     let checked = wk(stage, &["secrets", "check", name]).await?;
     let checked = checked.expect(1, &["password", "there", "token", "missing", "it has no such key"])?;
+    let checked = checked.shown("secrets-check")?;
     ensure!(!format!("{checked:?}").contains("hunter2"), "a value is told: {checked:#?}");
     let json =
         wk(stage, &["--output", "json", "secrets", "check", &service]).await?.expect(1, &[])?.json()?;
@@ -89,9 +93,15 @@ async fn validate(stage: &Stage) -> anyhow::Result<()> {
     wk(stage, &["--remote", "secrets", "check", name]).await?.expect(3, &["values pass no function"])?;
     let rotation = wk(stage, &["secrets", "rotation"]).await?;
     ensure!(rotation.exit != 3, "{rotation:#?}");
+    let uses = wk(stage, &["secrets", "uses", &format!("{name}/db")]).await?;
+    uses.expect(0, &[&service, "1 of"])?.lines_with(&["SERVICE", name]).shown("secrets-uses")?;
+    let plan = wk(stage, &["redeploy", "--secret", &format!("{name}/db")]).await?;
+    plan.expect(0, &[&service])?
+        .lines_with(&["SERVICE", name, "nothing was"])
+        .shown("redeploy-secret-plan")?;
     let before = wk(stage, &["validate", &service]).await?;
     let words = ["error    keys", "key token", "ok       freeze", "no alarm is about"];
-    let before = before.expect(1, &words)?;
+    let before = before.expect(1, &words)?.shown("validate")?;
     ensure!(!format!("{before:?}").contains("hunter2"), "{before:#?}");
     wk(stage, &["validate", "no-such-service"]).await?.expect(3, &["there is no service no-such-service"])?;
     let alarm = stage.cloudwatch.put_metric_alarm().alarm_name("wk-validated").namespace("AWS/ECS");
@@ -120,6 +130,7 @@ async fn values(stage: &Stage) -> anyhow::Result<()> {
     let _world = with_secrets(stage, name).await?;
     let masked = wk(stage, &["env", name]).await?;
     let masked = masked.expect(0, &["DATABASE_URL", "set", "secret wk-values/db", "key password"])?;
+    let masked = masked.shown("env")?;
     ensure!(!format!("{masked:?}").contains("hunter2") && !masked.out.contains("debug"), "{masked:#?}");
     let json = wk(stage, &["--output", "json", "env", name, "--filter", "database"]).await?.expect(0, &[])?;
     ensure!(!json.out.contains("hunter2") && !json.out.contains("LOG_LEVEL"), "{json:#?}");
@@ -137,7 +148,7 @@ fn there(stage: &Stage) -> local::aws::SdkConfig {
 }
 
 /// A stack that is one of Watchkeeper as far as these commands look, and an environment of its own.
-async fn stack(stage: &Stage, environment: &str) -> anyhow::Result<()> {
+pub(super) async fn stack(stage: &Stage, environment: &str) -> anyhow::Result<()> {
     let template = json!({
         "Parameters": {"Environment": {"Type": "String"}, "Clusters": {"Type": "String"}},
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
@@ -190,7 +201,7 @@ async fn compared(stage: &Stage) -> anyhow::Result<()> {
     let asked = ["--env", "wkone", "env", "web", "--compare", "wktwo"];
     let compared = with(stage, &asked, &THERE).await?;
     let words = ["LOG_LEVEL", "different", "same", "only here", "only there", "3 of 4 variables differ"];
-    let compared = compared.expect(2, &words)?;
+    let compared = compared.expect(2, &words)?.shown("env-compare")?;
     ensure!(!format!("{compared:?}").contains("hunter2") && !compared.out.contains("hello"), "{compared:#?}");
     with(stage, &[asked.as_slice(), &["--filter", "greeting"]].concat(), &THERE)
         .await?
@@ -224,7 +235,7 @@ async fn freeze(stage: &Stage) -> anyhow::Result<()> {
     put(&own).await?;
     wk(&["--remote", "freeze", "on"]).await?.expect(3, &["no function may write the policy"])?;
     let on = ["freeze", "on", "--reason", "wk: a test", "--until", "2099-01-01T00:00:00Z"];
-    wk(&on).await?.expect(0, &["frozen until 2099", "wk: a test (ann)", "version"])?;
+    wk(&on).await?.expect(0, &["frozen until 2099", "wk: a test (ann)", "version"])?.shown("freeze-on")?;
     let line = "freeze: {until: 2099-01-01T00:00:00Z, reason: \"wk: a test (ann)\"}  # ask ann";
     let frozen = own.replace("freeze: false  # ask ann", line);
     ensure!(policy().await?.trim_end() == frozen.trim_end(), "{}", policy().await?);
@@ -248,6 +259,7 @@ async fn audit(stage: &Stage) -> anyhow::Result<()> {
     ensure!(deed["what"] == "rollback" && deed["by"] == "cora", "{deed:#}");
     ensure!(deed["why"].as_str().is_some_and(|why| why.contains("by hand")), "{deed:#}");
     let one = wk(stage, &["audit", "--target", &target]).await?.expect(0, &["rollback", "cora", "WHEN"])?;
+    let one = one.shown("audit")?;
     ensure!(one.out.lines().count() == 2, "{one:#?}");
     wk(stage, &["--remote", "audit", "--target", &target]).await?.expect(0, &["rollback", "cora"])?;
     wk(stage, &["audit", "--target", "stack:nothing-of-the-kind"]).await?.expect(0, &["nothing was done"])?;

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::{command, with, wk};
+use super::{Said, command, with, wk};
 use crate::rig::put_policy;
 use crate::stage::{PATIENCE, POLICY, Stage, Test};
 use crate::world::{CLUSTER, World};
@@ -38,7 +38,9 @@ pub(super) fn tests() -> Vec<(&'static str, Test)> {
 async fn monitor(stage: &Stage) -> anyhow::Result<()> {
     let world = World::new(stage, "wk-followed").await?;
     let said = wk(stage, &["monitor", "wk-followed", "--every", "1s"]).await?;
-    said.expect(0, &["wk-followed:2", "1 of 1 running", "completed"])?;
+    said.expect(0, &["wk-followed:2", "1 of 1 running", "completed"])?
+        .lines_with(&["wk-followed:2"])
+        .shown("monitor")?;
     let named = format!("{CLUSTER}/{}", world.service);
     let said = wk(stage, &["--output", "json", "monitor", &named, "--every", "1s"]).await?.expect(0, &[])?;
     let objects: Vec<Value> = said.out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -54,6 +56,7 @@ async fn monitor(stage: &Stage) -> anyhow::Result<()> {
         (0..=2).contains(&all.exit) && all.out.contains(&named) && all.out.contains("wk-followed:2"),
         "{all:#?}"
     );
+    Said { exit: 0, ..all }.lines_with(&["SERVICE", "wk-followed"]).shown("diagnose-all")?;
     wk(stage, &["diagnose", "wk-followed"]).await?.expect(0, &["proposed", "wk-followed:1"])?;
     wk(stage, &["monitor", "nothing-of-the-kind"])
         .await?
@@ -143,6 +146,7 @@ async fn taken_back(stage: &Stage) -> anyhow::Result<()> {
             "rolled back: demo/wk-double goes back to wk-double:1",
         ],
     )?;
+    let said = said.shown("monitor-taken-back")?;
     ensure!(!said.out.contains('\u{1b}'), "there is a trick of the terminal: {said:#?}");
     Ok(())
 }
@@ -180,12 +184,13 @@ async fn scale(stage: &Stage) -> anyhow::Result<()> {
         anyhow::Ok(service.desired_count())
     };
     let plan = ["would be set from 1 to 3 tasks", "nothing was changed", "--apply"];
-    wk(stage, &["scale", "wk-scaled", "3"]).await?.expect(0, &plan)?;
+    wk(stage, &["scale", "wk-scaled", "3"]).await?.expect(0, &plan)?.shown("scale-plan")?;
     wk(stage, &["--remote", "scale", "demo/wk-scaled", "3"]).await?.expect(0, &plan)?;
     wk(stage, &["scale", "wk-scaled", "0"]).await?.expect(0, &["Without a task nobody answers"])?;
     ensure!(desired().await? == 1, "a plan changes something");
     let done = wk(stage, &["scale", "wk-scaled", "3", "--apply", "--by", "ben"]).await?;
-    done.expect(0, &["was set from 1 to 3 tasks", "wk scale ecs:demo/wk-scaled 1 --apply"])?;
+    done.expect(0, &["was set from 1 to 3 tasks", "wk scale ecs:demo/wk-scaled 1 --apply"])?
+        .shown("scale-done")?;
     ensure!(desired().await? == 3, "nothing was done");
     let heard = world.notices(1).await?;
     ensure!(heard[0]["title"] == "demo/wk-scaled was set from 1 to 3 tasks by ben", "{:#}", heard[0]);
@@ -198,7 +203,7 @@ async fn scale(stage: &Stage) -> anyhow::Result<()> {
     put_policy(stage, "dev", &format!("production: true\n{POLICY}")).await?;
     let ended = async {
         let without = wk(stage, &["scale", "wk-scaled", "2", "--apply"]).await?;
-        without.expect(3, &["The policy expects at least 3 tasks", "--confirm SCALE"])?;
+        without.expect(1, &["The policy expects at least 3 tasks", "--confirm SCALE"])?;
         ensure!(desired().await? == 3, "it was done without the word");
         let remote = ["--remote", "scale", "wk-scaled", "2", "--apply", "--confirm", "SCALE"];
         wk(stage, &remote).await?.expect(0, &["was set from 3 to 2 tasks"])?;
@@ -213,16 +218,18 @@ async fn scale(stage: &Stage) -> anyhow::Result<()> {
 async fn redeploy(stage: &Stage) -> anyhow::Result<()> {
     let careful = World::new(stage, "wk-redeployed-not").await?;
     let held = wk(stage, &["redeploy", "--service", "wk-redeployed-not", "--apply"]).await?;
-    held.expect(1, &["held", "watchkeeper:redeploy = on"])?;
+    held.expect(1, &["held", "watchkeeper:redeploy = on"])?.shown("redeploy-service-held")?;
     ensure!(careful.memory().await?.redeploys.is_empty(), "it is redeployed all the same");
 
     let world = World::tagged(stage, "wk-redeployed", &[("watchkeeper:redeploy", "on")]).await?;
     let plan = wk(stage, &["redeploy", "--service", "wk-redeployed"]).await?;
-    plan.expect(0, &["would be deployed anew, with wk-redeployed:2", "nothing was changed"])?;
+    plan.expect(0, &["would be deployed anew, with wk-redeployed:2", "nothing was changed"])?
+        .shown("redeploy-service-plan")?;
     wk(stage, &["--remote", "redeploy", "--service", "wk-redeployed"]).await?.expect(0, &["proposed"])?;
     ensure!(world.memory().await?.redeploys.is_empty(), "a plan is carried out");
     let done = wk(stage, &["redeploy", "--service", "wk-redeployed", "--apply", "--by", "ben"]).await?;
-    done.expect(0, &["is deployed anew", "wk monitor ecs:demo/wk-redeployed"])?;
+    done.expect(0, &["is deployed anew", "wk monitor ecs:demo/wk-redeployed"])?
+        .shown("redeploy-service-done")?;
     let memory = world.memory().await?;
     let operation = memory.redeploys.first().context("nothing is remembered")?;
     ensure!(operation.asked_by.as_deref() == Some("ben") && operation.deployment.is_some(), "{operation:#?}");
@@ -255,7 +262,8 @@ async fn fix(stage: &Stage) -> anyhow::Result<()> {
     let ask = async |more: &[&str]| with(stage, &[&["stack", "fix", NAME], more].concat(), &endpoint).await;
 
     let plan = ask(&["--skip-unfixable"]).await?;
-    plan.expect(0, &["would be continued", "Nothing is skipped yet", "nothing was changed"])?;
+    plan.expect(0, &["would be continued", "Nothing is skipped yet", "nothing was changed"])?
+        .shown("stack-fix-plan")?;
     ensure!(stacks.changes().is_empty(), "{:?}", stacks.changes());
     ask(&["--apply", "--by", "ben"]).await?.expect(0, &["continue the rollback of the stack wk-stuck"])?;
     ensure!(stacks.changes().len() == 1, "{:?}", stacks.changes());
@@ -268,7 +276,8 @@ async fn fix(stage: &Stage) -> anyhow::Result<()> {
         Ok((!said.out.contains("in progress")).then_some(said))
     });
     let held = held.await?.context("it stays in progress")?;
-    held.expect(1, &["continued once and failed again", &blocked, "--skip-unfixable"])?;
+    held.expect(1, &["continued once and failed again", &blocked, "--skip-unfixable"])?
+        .shown("stack-fix-held")?;
     let plan = ask(&["--skip-unfixable"]).await?;
     plan.expect(0, &[&format!("continued without {blocked}"), "skips", "differ from the template"])?;
     ask(&["--skip-unfixable", "--apply"]).await?.expect(0, &["rolled back"])?;

@@ -16,7 +16,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use super::{command, home, wk};
+use super::{command, home, ready, wk};
 use crate::stage::{PATIENCE, Stage, Test};
 
 pub(super) fn tests() -> Vec<(&'static str, Test)> {
@@ -25,6 +25,7 @@ pub(super) fn tests() -> Vec<(&'static str, Test)> {
         ("the_dashboard_answers_keys_while_a_source_hangs_and_says_what_is_denied", |stage| {
             denied(stage).boxed_local()
         }),
+        ("the_dashboard_goes_from_one_environment_to_the_next", |stage| environments(stage).boxed_local()),
         ("the_dashboard_is_refused_where_nobody_could_see_it", |stage| refused(stage).boxed_local()),
     ]
 }
@@ -207,6 +208,26 @@ async fn denied(stage: &Stage) -> anyhow::Result<()> {
     let mut terminal = Terminal::open(stage, (24, 80), &["status", "--watch"], Some(proxy.url()))?;
     terminal.shows(&["NOT KNOWN", "ssm:GetParameter"], &[]).await?;
     terminal.press("q")?;
+    terminal.ended(3, &["nothing could be checked"]).await
+}
+
+/// Other tests have environments there, too.
+async fn environments(stage: &Stage) -> anyhow::Result<()> {
+    for environment in ["wkseen", "wkunseen"] {
+        ready::stack(stage, environment).await?;
+    }
+    let words = ["--region", ready::ELSEWHERE, "--env", "wkseen", "status", "--watch"];
+    let terminal = Terminal::open(stage, (24, 80), &words, None)?;
+    terminal.shows(&["wkseen (1 of ", "e: next"], &["wkunseen"]).await?;
+    for environment in ["wkunseen (", "wkseen (1 of "] {
+        let there = until(PATIENCE, async || {
+            (&terminal.keys).write_all(b"e")?;
+            Ok(terminal.text().contains(environment).then_some(()))
+        });
+        there.await?.with_context(|| format!("{environment} is never shown:\n{}", terminal.text()))?;
+    }
+    terminal.shows(&["NOT KNOWN"], &[]).await?;
+    terminal.signal(Signal::SIGTERM)?;
     terminal.ended(3, &["nothing could be checked"]).await
 }
 
