@@ -10,7 +10,7 @@ mod status;
 pub use dlq::{Dlq, Emptying, To};
 pub use freeze::{Freeze, Switch};
 pub use look::{Audit, Validate, Variables};
-pub use notices::{Route, Silence, Sketch};
+pub use notices::{Incidents, Route, Silence, Sketch, When};
 pub use services::{Fix, Monitor, Scale, StackTask};
 pub use status::{Format, Status};
 
@@ -110,9 +110,10 @@ pub enum Command {
     Dlq(Dlq),
     /// What each service that follows a queue would get, and why.
     Scaling,
-    /// What goes on now.
-    Incidents,
+    /// What goes on now, and with --over what is over.
+    Incidents(Incidents),
     /// You have an incident in hand: nobody else is called.
+    #[command(after_help = notices::ACK)]
     Ack {
         /// Its key, which stands at the end of each message.
         incident: String,
@@ -167,7 +168,7 @@ impl Command {
             | Self::Env(_)
             | Self::Validate(_)
             | Self::Scaling
-            | Self::Incidents
+            | Self::Incidents(_)
             | Self::Route(_)
             | Self::Policy(_)
             | Self::Freeze(Freeze { switch: None })
@@ -334,8 +335,20 @@ mod tests {
         check("wk silence service=web", Some("--until"));
         check("wk silence", None);
         check("wk silence --until 2026-12-01T00:00:00Z --reason none", Some("FIELD=VALUE"));
+        check("wk silence service=web --until 2h --reason none", None);
+        check("wk silence service=web --until soon --reason none", Some("such as 30m, 2h or 3d"));
+        check("wk silence --end 0f1e --by ann", None);
+        check("wk silence service=web --end 0f1e --until 2h --reason none", Some("cannot be used with"));
+        check("wk incidents --over --since 7d", None);
+        check("wk incidents --since 7d", Some("--over"));
+        check("wk incidents --over --since 31d", Some("up to 30d"));
+        check("wk route test --severity P1 --state info --at 8h", None);
+        check("wk route test --severity sev9", Some("write sev1, sev2, sev3 or sev4"));
+        check("wk route test --state over", Some("[possible values: firing, resolved, info]"));
+        check("wk route test --at noon", Some("a time with its offset"));
         check("wk --region  status", Some("--region"));
         check("wk freeze on --reason holidays --until 2026-12-27T00:00:00Z", None);
+        check("wk freeze on --until 3d", None);
         check("wk freeze on --until tomorrow", Some("--until"));
         check("wk audit --since 200d", Some("180d"));
         check("wk env web --compare staging --show", Some("cannot be used with"));

@@ -12,6 +12,7 @@ mod keys;
 mod monitor;
 mod notices;
 mod policy;
+mod quotas;
 mod rotation;
 mod scale;
 mod scaling;
@@ -25,7 +26,7 @@ use clap::CommandFactory;
 use serde_json::Value;
 
 use crate::Problem;
-use crate::args::{Args, Command, Route, Secrets, StackTask, Who};
+use crate::args::{Args, Command, Route, Secrets, StackTask, Sure, Who};
 use crate::exit::Exit;
 use crate::reach::Reach;
 use crate::say::Out;
@@ -54,7 +55,7 @@ pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {
         | Command::Doctor
         | Command::Dlq(_)
         | Command::Scaling
-        | Command::Incidents
+        | Command::Incidents(_)
         | Command::Ack { .. }
         | Command::Silence(_)
         | Command::Route(_) => return None,
@@ -94,7 +95,7 @@ pub(crate) async fn run(args: &Args, out: &Out) -> Result<Exit, Problem> {
         Command::Audit(asked) => audit::run(&reach, asked, out).await,
         Command::Dlq(asked) => dlq::run(&reach, asked, out).await,
         Command::Scaling => scaling::run(&reach, out).await,
-        Command::Incidents => notices::incidents(&reach, out).await,
+        Command::Incidents(asked) => notices::incidents(&reach, asked, out).await,
         Command::Ack { incident, who } => notices::acknowledge(&reach, incident, who, out).await,
         Command::Silence(silence) => notices::silence(&reach, silence, out).await,
         Command::Route(Route::Test(sketch)) => notices::test(&reach, sketch, out).await,
@@ -155,6 +156,14 @@ fn by(who: &Who) -> Result<String, Problem> {
         .ok_or_else(|| Problem::new("it is not known who asks: give --by, it is told with what is done"))
 }
 
+/// Who asks for a deed; a plan is anybody's.
+fn asker(sure: &Sure) -> Result<String, Problem> {
+    match by(&sure.who) {
+        Err(_) if !sure.apply => Ok("somebody".to_owned()),
+        known => known,
+    }
+}
+
 /// The word that production asks for: as it was given, or as somebody types it. Nothing outside of production.
 ///
 /// # Errors
@@ -166,7 +175,11 @@ async fn sure(
     out: &Out,
 ) -> Result<Option<&'static str>, Problem> {
     if let Some(given) = given {
-        return if given == word { Ok(Some(word)) } else { Err(Problem::new(format!("the word is {word}"))) };
+        return if given == word {
+            Ok(Some(word))
+        } else {
+            Err(Problem::refused(format!("the word is {word}; nothing was changed")))
+        };
     }
     if !reach.is_production().await {
         return Ok(None);
@@ -174,8 +187,8 @@ async fn sure(
     let environment = &reach.stack.environment;
     match out.typed(&format!("{environment} is production. Type {word} to go on:")).await {
         Some(typed) if typed == word => Ok(Some(word)),
-        Some(_) => Err(Problem::new("that is not the word; nothing was changed")),
-        None => Err(Problem::new(format!(
+        Some(_) => Err(Problem::refused("that is not the word; nothing was changed")),
+        None => Err(Problem::refused(format!(
             "{environment} is production, and nobody can be asked here: give --confirm {word}"
         ))),
     }

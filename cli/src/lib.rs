@@ -10,12 +10,12 @@ pub mod args;
 mod command;
 pub mod exit;
 pub mod journal;
+mod problem;
 pub mod reach;
 pub mod say;
 mod service;
 pub mod stack;
 
-use std::fmt;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
 use std::process::{Command, ExitCode};
@@ -26,31 +26,8 @@ use tokio::signal::ctrl_c;
 
 use args::Args;
 use exit::Exit;
+pub use problem::Problem;
 use say::Out;
-
-/// Why a command could not run, for the person at the terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem(String);
-
-impl Problem {
-    /// In these words.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<shared::Error> for Problem {
-    fn from(error: shared::Error) -> Self {
-        // Here it is not a function that is denied.
-        Self(error.chain().replace("to this function's role", "to you"))
-    }
-}
 
 /// The whole program: its words, its exit code, and Ctrl-C.
 pub fn main() -> ExitCode {
@@ -155,7 +132,7 @@ pub async fn run(args: &Args, out: &Out) -> Exit {
         Ok(exit) => exit,
         Err(problem) => {
             out.problem(&problem);
-            Exit::Unable
+            problem.exit()
         }
     }
 }

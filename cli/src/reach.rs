@@ -8,6 +8,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_cloudformation::config::Region;
 use aws_sdk_lambda as lambda;
@@ -128,8 +129,13 @@ impl Reach {
         if region(&config).is_none() {
             return Err(Problem::new(NO_REGION));
         }
-        let stack = Stack::find(&cloudformation::Client::new(&config), environment).await?;
-        Ok(Self::at(config, stack, remote))
+        match Stack::find(&cloudformation::Client::new(&config), environment).await {
+            Ok(stack) => Ok(Self::at(config, stack, remote)),
+            Err(problem) => Err(match without_credentials(&config).await {
+                Some(why) => Problem::new(format!("{why}. Log in (aws sso login), or give a --profile")),
+                None => problem,
+            }),
+        }
     }
 
     /// At a stack that is found already.
@@ -207,7 +213,7 @@ impl Reach {
         }
         match report.failure() {
             None => Ok(report.answer().clone()),
-            Some((_, text)) => Err(Problem::new(text)),
+            Some((class, text)) => Err(Problem::answered(class, text)),
         }
     }
 
@@ -273,8 +279,13 @@ impl Reach {
             let is_answer = said.is_object();
             return is_answer.then_some(said).ok_or_else(|| Problem::new(format!("{name} answered nothing")));
         }
-        let text = said.get("errorMessage").and_then(Value::as_str).unwrap_or("it does not say why");
-        Err(Problem::new(format!("{name} failed: {text}")))
+        let field = |name: &str| said.get(name).and_then(Value::as_str);
+        match (field("errorType"), field("errorMessage")) {
+            (Some("Permanent"), Some(text)) => Err(Problem::answered(Class::Permanent, text)),
+            (_, text) => {
+                Err(Problem::new(format!("{name} failed: {}", text.unwrap_or("it does not say why"))))
+            }
+        }
     }
 
     /// The policy's text that is in place; nothing where the defaults hold.
@@ -314,6 +325,21 @@ impl Reach {
 
 /// What is missing where AWS cannot be asked at all.
 pub(crate) const NO_REGION: &str = "no AWS Region is set: give --region, or set AWS_REGION";
+
+/// Why there are no credentials, if so.
+pub(crate) async fn without_credentials(config: &SdkConfig) -> Option<String> {
+    let Some(provider) = config.credentials_provider() else {
+        return Some("there are no AWS credentials".to_owned());
+    };
+    match provider.provide_credentials().await {
+        Ok(_) => None,
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Some(
+            "there are no AWS credentials: not in the environment, nor in a profile, nor of this machine"
+                .to_owned(),
+        ),
+        Err(error) => Some(format!("the AWS credentials cannot be had: {}", causes(&error))),
+    }
+}
 
 /// What all clients are made with.
 ///

@@ -104,6 +104,13 @@ impl Out {
         self.raw(&format!("  {style}{label:<12}{style:#} {}\n", clean(&text.to_string())));
     }
 
+    /// How wide the terminal is, in characters; nothing where it is none.
+    #[expect(clippy::unused_self, reason = "nothing is asked of where it is written but through this")]
+    pub(crate) fn width(&self) -> Option<u16> {
+        let width = ratatui::crossterm::terminal::size().ok().map(|(width, _)| width);
+        width.filter(|width| *width > 0 && std::io::stdout().is_terminal())
+    }
+
     /// Rows under heads.
     pub(crate) fn table(&self, heads: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();

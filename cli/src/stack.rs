@@ -62,13 +62,21 @@ impl Stack {
     /// # Errors
     /// When CloudFormation does not answer; when there is none, or there are several to choose from.
     pub async fn find(client: &cloudformation::Client, environment: Option<&str>) -> Result<Self, Problem> {
+        choose(Self::all(client).await?, environment)
+    }
+
+    /// Every stack of Watchkeeper in this account and Region.
+    ///
+    /// # Errors
+    /// When CloudFormation does not answer.
+    pub async fn all(client: &cloudformation::Client) -> Result<Vec<Self>, Problem> {
         let mut found = Vec::new();
         let mut pages = client.describe_stacks().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| refused("cloudformation:DescribeStacks", &error))?;
             found.extend(page.stacks.unwrap_or_default().into_iter().filter_map(Self::read));
         }
-        choose(found, environment)
+        Ok(found)
     }
 
     /// Nothing where it is none of Watchkeeper.

@@ -1,9 +1,17 @@
 //! `wk status`.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, ValueEnum};
+use health_check::component::Kind;
 use jiff::SignedDuration;
 
 const LIVE: &str = "\
+Examples:
+  wk status                                   what is wrong, first of all
+  wk status --kind ecs-service --kind dlq     only these kinds
+  wk status --format html > status.html       the status page
+  wk status --watch
+
 With --watch, q or Ctrl-C ends it, and ? shows the other keys. A source that fails or is slow keeps what it said last, \
 marked as STALE, with its age and the error. NO_COLOR is honoured.
 
@@ -21,7 +29,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 #[command(after_help = LIVE)]
 pub struct Status {
     /// Only this kind, such as ecs-service; may be given several times.
-    #[arg(long = "kind", value_name = "KIND")]
+    #[arg(long = "kind", value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::word)), hide_possible_values = true)]
     pub kinds: Vec<String>,
     /// How it is shown, table if nothing is said; yaml is short, for language models.
     #[arg(long, value_enum)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::deed::{Deed, outcome};
-use super::{by, each, services, shown, text};
+use super::{asker, each, services, shown, text};
 use crate::Problem;
 use crate::args::{Fix, Rollback};
 use crate::exit::Exit;
@@ -29,8 +29,8 @@ pub(super) async fn diagnose(reach: &Reach, target: Option<&str>, out: &Out) -> 
             out.fact(
                 "",
                 format!(
-                    "{} times: {}. {}",
-                    shown(cause, "/count"),
+                    "{}: {}. {}",
+                    times(cause.get("count").and_then(Value::as_u64)),
                     shown(cause, "/what"),
                     shown(cause, "/next_step")
                 ),
@@ -49,7 +49,16 @@ pub(super) async fn diagnose(reach: &Reach, target: Option<&str>, out: &Out) -> 
             outcome(rollback, out);
         }
     });
-    Ok(Exit::Good)
+    let is_missing = answer.pointer("/rollback/missing") == Some(&Value::Bool(true));
+    Ok(if is_missing { Exit::Unable } else { Exit::Good })
+}
+
+fn times(count: Option<u64>) -> String {
+    match count {
+        Some(1) => "once".to_owned(),
+        Some(count) => format!("{count} times"),
+        None => "an unknown number of times".to_owned(),
+    }
 }
 
 /// What a person wants to know of how a target stands: names and numbers, whatever kind it is of.
@@ -76,9 +85,10 @@ fn scene(now: &Value, out: &Out) {
 }
 
 pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.sure.who)?;
+    let by = asker(&asked.sure)?;
+    let target = services::target(reach, &asked.target).await?;
     let event = |dry_run: bool, confirm: Option<&str>| {
-        let mut event = json!({"target": asked.target, "dry_run": dry_run, "by": by});
+        let mut event = json!({"target": target, "dry_run": dry_run, "by": by});
         let more = [
             ("to", asked.to.as_deref()),
             ("at", asked.at.as_deref()),
@@ -98,7 +108,14 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
         word: "ROLLBACK",
         done: "rolled_back",
         without: |_| Exit::Errors,
-        show: &outcome,
+        show: &|answer, out| {
+            outcome(answer, out);
+            // What this can take back, it takes back with all that it knows; the AWS CLI would do as told.
+            if !text(answer, "/undo").is_empty() {
+                let operation = text(answer, "/operation");
+                out.fact("or", format!("wk rollback {target} --undo {operation} --apply"));
+            }
+        },
         unknown: "it may have been done all the same: look with wk diagnose before you ask again",
         sure: &asked.sure,
     };
@@ -107,7 +124,7 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
 
 /// `wk stack fix`: what is asked of the function beyond what the policy allows, the plan names.
 pub(super) async fn fix(reach: &Reach, asked: &Fix, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.sure.who)?;
+    let by = asker(&asked.sure)?;
     let event = |dry_run: bool, confirm: Option<&str>| {
         json!({"fix": {"stack": asked.stack, "skip_unfixable": asked.skip_unfixable,
             "cancel_in_progress": asked.cancel_in_progress, "dry_run": dry_run, "confirm": confirm, "by": by}})

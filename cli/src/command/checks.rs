@@ -13,6 +13,8 @@ use crate::say::{Out, Tone};
 pub(super) enum State {
     /// As it should be.
     Good,
+    /// Nobody could look: it may be as it should be.
+    Untried,
     /// It works, but somebody should know.
     Warning,
     /// It does not work, or is not there.
@@ -23,6 +25,7 @@ impl State {
     const fn word(self) -> &'static str {
         match self {
             Self::Good => "ok",
+            Self::Untried => "untried",
             Self::Warning => "warning",
             Self::Missing => "missing",
         }
@@ -31,6 +34,7 @@ impl State {
     const fn tone(self) -> Tone {
         match self {
             Self::Good => Tone::Plain,
+            Self::Untried => Tone::Faint,
             Self::Warning => Tone::Warm,
             Self::Missing => Tone::Bad,
         }
@@ -75,6 +79,11 @@ impl<'a> Checks<'a> {
         self.say(State::Good, name, says, "");
     }
 
+    /// It was not tried, and why.
+    pub(super) fn untried(&mut self, name: &str, says: impl Into<String>) {
+        self.say(State::Untried, name, says, "");
+    }
+
     /// It works, but somebody should know.
     pub(super) fn warn(&mut self, name: &str, says: impl Into<String>, mend: impl Into<String>) {
         self.say(State::Warning, name, says, mend);
@@ -93,7 +102,7 @@ impl<'a> Checks<'a> {
     /// The exit code of the worst.
     pub(super) fn worst(&self) -> Exit {
         match self.all.iter().map(|check| check.state).max().unwrap_or(State::Good) {
-            State::Good => Exit::Good,
+            State::Good | State::Untried => Exit::Good,
             State::Warning => Exit::Warnings,
             State::Missing => Exit::Errors,
         }
@@ -151,7 +160,7 @@ mod tests {
     fn the_worst_check_is_the_exit_code() {
         for (states, exit) in [
             (&[][..], Exit::Good),
-            (&[State::Good, State::Good], Exit::Good),
+            (&[State::Good, State::Untried], Exit::Good),
             (&[State::Warning, State::Good], Exit::Warnings),
             (&[State::Missing, State::Warning], Exit::Errors),
         ] {

@@ -75,7 +75,10 @@ pub(super) fn outcome(answer: &Value, out: &Out) {
         "proposed" | "held" => Tone::Warm,
         _ => Tone::Plain,
     };
-    out.line(tone, &format!("{}: {}", word.replace('_', " "), text(answer, "/reason")));
+    // That a plan is none but a plan is said below it, or the word is asked for.
+    let reason = text(answer, "/reason");
+    let reason = reason.strip_prefix("this is a dry run: ").unwrap_or(reason);
+    out.line(tone, &format!("{}: {reason}", word.replace('_', " ")));
     for note in each(answer, "/plan/notes") {
         out.fact("note", note.as_str().unwrap_or_default());
     }

@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_secretsmanager as secretsmanager;
 use aws_sdk_sts as sts;
@@ -19,9 +17,9 @@ use crate::Problem;
 use crate::alarms;
 use crate::args::Args;
 use crate::exit::Exit;
-use crate::reach::{Function, NO_REGION, Reach, configured, now, region};
+use crate::reach::{Function, NO_REGION, Reach, configured, now, region, without_credentials};
 use crate::say::Out;
-use crate::stack::{Stack, causes, refused};
+use crate::stack::{Stack, refused};
 
 /// A service that nobody has, where no service is known to ask about: whether one may ask is seen all the same.
 const NO_SERVICE: &str = "ecs:watchkeeper-doctor/none";
@@ -71,17 +69,7 @@ async fn account(args: &Args, checks: &mut Checks<'_>) -> Option<SdkConfig> {
         Some(region) => checks.good("region", region.to_string()),
         None => checks.missing("region", NO_REGION, ""),
     }
-    let identity = match config.credentials_provider() {
-        Some(provider) => provider.provide_credentials().await.map_err(|error| {
-            if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-                "there are none: not in the environment, nor in a profile, nor of this machine".to_owned()
-            } else {
-                causes(&error)
-            }
-        }),
-        None => Err("there are none".to_owned()),
-    };
-    if let Err(why) = identity {
+    if let Some(why) = without_credentials(&config).await {
         checks.missing("credentials", why, "Log in (aws sso login), or give a --profile");
         return None;
     }
@@ -261,17 +249,31 @@ async fn looked(reach: &Reach, checks: &mut Checks<'_>) -> Value {
         some => checks
             .good("tags", format!("{some} things bear the environment's tag, or are led to by what does")),
     }
-    let denied = denied(&all);
-    if denied.is_empty() {
-        checks.good("wk status", "all that it looks at may be looked at");
-    } else {
-        let says = format!(
-            "not all may be looked at: {} is denied",
-            denied.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        checks.warn("wk status", says, mend("denied"));
+    match unseen(&all) {
+        None => checks.good("wk status", "all that it looks at may be looked at"),
+        Some((says, mend)) => checks.warn("wk status", says, mend),
     }
     all
+}
+
+/// What a sweep could not see, and how to mend it: what is denied, and else the first of what is unknown.
+fn unseen(all: &Value) -> Option<(String, &'static str)> {
+    let denied = denied(all);
+    if !denied.is_empty() {
+        let denied: Vec<_> = denied.into_iter().collect();
+        let says = format!("not all may be looked at: {} is denied", denied.join(", "));
+        return Some((says, mend("denied")));
+    }
+    let unknown: Vec<_> = each(all, "/components").filter(|it| text(it, "/health") == "unknown").collect();
+    if let Some(first) = unknown.first() {
+        let (kind, name, why) = (text(first, "/kind"), text(first, "/name"), text(first, "/reason"));
+        return Some((
+            format!("{} could not be checked, the first of them {kind}:{name}: {why}", unknown.len()),
+            "wk status names each",
+        ));
+    }
+    let first = each(all, "/incomplete").find_map(Value::as_str)?;
+    Some((format!("not all was looked at: {first}"), ""))
 }
 
 /// The actions that a sweep says are denied.
@@ -331,7 +333,7 @@ async fn permissions(reach: &Reach, all: &Value, policy: bool, checks: &mut Chec
         Some(secret) => {
             tries.push(("wk redeploy", Function::SecretRedeploy, json!({"uses": {"secret": secret}})));
         }
-        None => checks.good("wk redeploy", "not tried: no secret bears the environment's tag"),
+        None => checks.untried("wk redeploy", "no secret bears the environment's tag"),
     }
     for (name, function, event) in tries {
         match reach.look(function, &event).await {
@@ -380,7 +382,7 @@ fn mend(problem: &str) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use super::{Standing, actions, denied, standing, trouble};
+    use super::{Standing, actions, denied, standing, trouble, unseen};
 
     #[test]
     fn what_is_denied_is_named_by_its_action() {
@@ -425,5 +427,29 @@ mod tests {
         );
         assert_eq!(trouble(&json!("sqs:ListQueues is denied")).as_deref(), Some("sqs:ListQueues is denied"));
         assert_eq!(trouble(&json!({"service": "ecs:prod/web", "reason": "few messages wait"})), None);
+    }
+
+    #[test]
+    fn what_a_sweep_could_not_see_is_never_well() {
+        let of = |health: &str, reason: &str| json!({"kind": "tls", "name": "a", "health": health, "reason": reason});
+        let denied = of("unknown", "kms:DescribeKey is denied to you");
+        let slow = of("unknown", "it took too long");
+        for (components, incomplete, expected) in [
+            (json!([of("healthy", ""), of("failed", "it is down")]), json!([]), None),
+            (
+                json!([slow, of("healthy", "")]),
+                json!([]),
+                Some("1 could not be checked, the first of them tls:a"),
+            ),
+            (json!([slow, denied]), json!([]), Some("kms:DescribeKey is denied")),
+            (json!([]), json!(["the time was over"]), Some("the time was over")),
+        ] {
+            let all = json!({"components": components, "incomplete": incomplete});
+            let said = unseen(&all).map(|(says, _)| says);
+            match expected {
+                None => assert_eq!(said, None),
+                Some(part) => assert!(said.as_ref().is_some_and(|said| said.contains(part)), "{said:?}"),
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::deed::{Deed, outcome};
-use super::{by, services, text};
+use super::{asker, services, text};
 use crate::Problem;
 use crate::args::Scale;
 use crate::exit::Exit;
@@ -11,7 +11,7 @@ use crate::reach::{Function, Reach};
 use crate::say::Out;
 
 pub(super) async fn run(reach: &Reach, asked: &Scale, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.sure.who)?;
+    let by = asker(&asked.sure)?;
     let service = services::service(reach, &asked.service).await?.to_string();
     let event = |dry_run: bool, confirm: Option<&str>| json!({"scale": {"service": service, "to": asked.count, "dry_run": dry_run, "confirm": confirm, "by": by}});
     let deed = Deed {

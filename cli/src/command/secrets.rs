@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::deed::{Deed, facts, outcome};
-use super::{PLAN, by, each, services, shown, sure, text};
+use super::{PLAN, asker, each, services, shown, sure, text};
 use crate::Problem;
 use crate::args::Redeploy;
 use crate::exit::Exit;
@@ -20,17 +20,21 @@ pub(super) async fn uses(reach: &Reach, secret: &str, out: &Out) -> Result<Exit,
 }
 
 pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Result<Exit, Problem> {
-    let by = by(&asked.sure.who)?;
+    let by = asker(&asked.sure)?;
     let Some(secret) = &asked.secret else {
         return one(reach, asked, &by, out).await;
     };
     let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
     out.note(LOOKING);
     let plan = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
-    if !asked.sure.apply {
+    let is_due = each(&plan, "/services").any(|it| text(it, "/standing") == "to_redeploy");
+    if !asked.sure.apply || !is_due {
         out.answer(&plan, |out| {
             found(&plan, out);
-            out.line(Tone::Plain, PLAN);
+            out.line(
+                Tone::Plain,
+                if is_due { PLAN } else { "Nobody has to be redeployed; nothing was begun." },
+            );
         });
         return Ok(Exit::Good);
     }

@@ -15,10 +15,18 @@ pub(super) async fn run(reach: &Reach, status: &Status, out: &Out) -> Result<Exi
     }
     let format = if out.is_for_people() { status.format.unwrap_or(Format::Table) } else { Format::Json };
     let environment = &reach.stack.environment;
-    let asked =
-        json!({"check": {"environment": environment, "kinds": status.kinds, "format": format.word()}});
+    let mut asked = json!({"environment": environment, "kinds": status.kinds, "format": format.word()});
+    // An older function, asked with --remote, does not know it.
+    if let (Some(width), Some(fields)) = (out.width().filter(|_| !reach.is_remote()), asked.as_object_mut()) {
+        fields.insert("width".to_owned(), json!(width));
+    }
+    let asked = json!({"check": asked});
     let answer = reach.ask(Function::HealthCheck, &asked).await?;
     // The text is the whole answer, as JSON too.
     out.raw(text(&answer, "/text"));
-    Ok(answer.get("exit").and_then(Value::as_u64).map_or(Exit::Unable, Exit::of))
+    let exit = answer.get("exit").and_then(Value::as_u64).map_or(Exit::Unable, Exit::of);
+    if out.is_for_people() && format == Format::Table && matches!(exit, Exit::Errors | Exit::Warnings) {
+        out.note("What to do about each: wk status --format verbose");
+    }
+    Ok(exit)
 }

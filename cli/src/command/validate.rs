@@ -7,6 +7,7 @@ use shared::policy::{self, Policy};
 
 use super::checks::{Checks, State, sweep};
 use super::keys::{Found, Keys, Standing, secret_name};
+use super::quotas::{self, Need};
 use super::{each, text};
 use crate::Problem;
 use crate::alarms;
@@ -61,9 +62,10 @@ pub(super) async fn run(reach: &Reach, asked: &Validate, out: &Out) -> Result<Ex
             "Tag what belongs to it, as the README says",
         );
     }
-    let needs = needs(reach, &services, &mut checks).await;
+    let (needs, room) = needs(reach, &services, &mut checks).await;
     found(&all, one.is_some().then_some(&needs), &mut checks);
     moving(&services, &mut checks);
+    quotas::check(config, &room, now(), &mut checks).await;
     watched(reach, &services, &mut checks).await;
     Ok(checks.end())
 }
@@ -100,9 +102,14 @@ async fn policy(reach: &Reach, checks: &mut Checks<'_>) {
     }
 }
 
-/// What the services run with: names of components, and what is missing of secrets and keys.
-async fn needs(reach: &Reach, services: &[Service], checks: &mut Checks<'_>) -> BTreeSet<String> {
-    let mut needs = BTreeSet::new();
+/// What the services run with: names of components, and what is missing of secrets and keys; and how much room a deployment of
+/// each takes.
+async fn needs(
+    reach: &Reach,
+    services: &[Service],
+    checks: &mut Checks<'_>,
+) -> (BTreeSet<String>, Vec<Need>) {
+    let (mut needs, mut room) = (BTreeSet::new(), Vec::new());
     let (mut keys, mut secrets, mut there) = (Keys::default(), Vec::new(), 0_usize);
     for service in services {
         needs.insert(service.label());
@@ -113,6 +120,7 @@ async fn needs(reach: &Reach, services: &[Service], checks: &mut Checks<'_>) -> 
                 continue;
             }
         };
+        room.extend(quotas::need(service, &definition));
         needs.insert(short(definition.task_definition_arn().unwrap_or_default()).to_owned());
         needs.extend(
             definition.container_definitions().iter().filter_map(|it| it.image().map(ToOwned::to_owned)),
@@ -147,7 +155,7 @@ async fn needs(reach: &Reach, services: &[Service], checks: &mut Checks<'_>) -> 
             Standing::There | Standing::Unknown(_) => checks.warn("keys", says, "Check it by hand"),
         }
     }
-    needs
+    (needs, room)
 }
 
 /// What `health-check` found: of one service only what that needs, and all that is the environment's.

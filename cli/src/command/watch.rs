@@ -21,17 +21,20 @@ mod tests;
 
 use std::io::IsTerminal;
 
+use aws_sdk_cloudformation as cloudformation;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use shared::config::Env;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::Problem;
 use crate::args::Status;
 use crate::exit::Exit;
 use crate::reach::{Reach, now};
 use crate::say::Out;
+use crate::stack::Stack;
 use keys::{Act, View};
 use state::{Place, State};
 use terminal::{Input, Screen};
@@ -66,54 +69,95 @@ pub(super) fn refusal(status: &Status, out: &Out) -> Option<Problem> {
     Some(Problem::new(why))
 }
 
-/// Watches until somebody ends it.
+/// Watches until somebody ends it, one environment at a time.
 ///
 /// # Errors
 /// Where the terminal cannot be written to or read from any more.
 pub(super) async fn run(reach: &Reach, status: &Status, out: &Out) -> Result<Exit, Problem> {
-    let place = Place {
+    // Where the others cannot be found, there is still the one that was asked for.
+    let found = Stack::all(&cloudformation::Client::new(reach.config())).await.unwrap_or_default();
+    let others = found.into_iter().filter(|stack| *stack != reach.stack);
+    let elsewhere: Vec<Reach> =
+        others.map(|stack| Reach::at(reach.config().clone(), stack, reach.is_remote())).collect();
+    let everywhere: Vec<&Reach> = std::iter::once(reach).chain(&elsewhere).collect();
+    let all = everywhere.len();
+    let mut watched: Vec<(&Reach, State)> = everywhere
+        .into_iter()
+        .enumerate()
+        .map(|(number, reach)| {
+            let of = (all > 1).then_some((number + 1, all));
+            (reach, State::new(place(reach, status, of), status.every))
+        })
+        .collect();
+
+    let mut ends = Ends::new()?;
+    let mut screen = Screen::take()?;
+    let mut input = terminal::input();
+    let mut view = View::default();
+    let ended = loop {
+        let Some((reach, state)) = watched.first_mut() else { break Ok(()) };
+        let ended = watch(reach, &status.kinds, state, &mut view, &mut screen, &mut input, &mut ends).await;
+        match ended {
+            Ok(Ended::Elsewhere) => {
+                state.leave();
+                watched.rotate_left(1);
+                view.first = 0;
+            }
+            Ok(Ended::Over) => break Ok(()),
+            Err(problem) => break Err(problem),
+        }
+    };
+    drop(screen);
+    ended?;
+    let now = now();
+    let Some((_, state)) = watched.first() else { return Ok(Exit::Interrupted) };
+    out.note(&draw::farewell(state, now));
+    Ok(state.exit(now))
+}
+
+fn place(reach: &Reach, status: &Status, of: Option<(usize, usize)>) -> Place {
+    Place {
         environment: reach.stack.environment.clone(),
         stack: reach.stack.name.clone(),
         account: reach.stack.place(),
         mode: reach.stack.setting("MODE").unwrap_or_default(),
         remote: reach.is_remote(),
         kinds: status.kinds.clone(),
-    };
-    let mut state = State::new(place, status.every);
-    let mut ends = Ends::new()?;
-    let mut screen = Screen::take()?;
-    let ended = watch(reach, &status.kinds, &mut state, &mut screen, &mut ends).await;
-    drop(screen);
-    ended?;
-    let now = now();
-    out.note(&draw::farewell(&state, now));
-    Ok(state.exit(now))
+        of,
+    }
+}
+
+/// Why one environment is watched no longer.
+enum Ended {
+    Over,
+    Elsewhere,
 }
 
 async fn watch(
     reach: &Reach,
     kinds: &[String],
     state: &mut State,
+    view: &mut View,
     screen: &mut Screen,
+    input: &mut UnboundedReceiver<Input>,
     ends: &mut Ends,
-) -> Result<(), Problem> {
-    let mut view = View::default();
-    let mut input = terminal::input();
+) -> Result<Ended, Problem> {
     let mut asked = FuturesUnordered::new();
     loop {
         for source in state.due(now()) {
             state.asked(source, now());
             asked.push(async move { (source, source::look(source, reach, kinds).await) });
         }
-        screen.draw(state, &mut view, now())?;
+        screen.draw(state, view, now())?;
         tokio::select! {
-            () = ends.wait() => return Ok(()),
+            () = ends.wait() => return Ok(Ended::Over),
             said = input.recv() => match said {
                 Some(Input::Key(key)) => match view.press(key) {
-                    Act::End => return Ok(()),
+                    Act::End => return Ok(Ended::Over),
+                    Act::Elsewhere if state.place.of.is_some() => return Ok(Ended::Elsewhere),
                     Act::Refresh => state.refresh(now()),
                     Act::DrawAnew => screen.clear()?,
-                    Act::Draw | Act::Nothing => {}
+                    Act::Draw | Act::Elsewhere | Act::Nothing => {}
                 },
                 Some(Input::Resized) => {}
                 Some(Input::Lost(why)) => return Err(Problem::new(format!("the terminal cannot be read: {why}"))),

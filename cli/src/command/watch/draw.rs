@@ -99,8 +99,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, view: &mut View, look: 
 fn head(state: &State, width: usize, now: Timestamp) -> Vec<Row> {
     let place = &state.place;
     let how = if place.remote { ", asked from the deployed functions" } else { "" };
+    let which = place.of.map(|(number, all)| format!(" ({number} of {all}, e: next)")).unwrap_or_default();
     let first = Row::new()
         .with(Tone::Strong, &place.environment)
+        .with(Tone::Faint, &which)
         .with(Tone::Plain, &format!("  mode {}", place.mode))
         .with(Tone::Faint, &format!("  {} in {}{how}", place.stack, place.account))
         .right(Tone::Plain, &now.strftime("%H:%M:%SZ").to_string(), width);

@@ -23,11 +23,13 @@ pub(super) enum Act {
     /// All of it: something else wrote to the terminal.
     DrawAnew,
     Refresh,
+    /// To the next environment.
+    Elsewhere,
     End,
 }
 
 /// What each key is for, for people.
-pub(super) const KEYS: [(&str, &str); 8] = [
+pub(super) const KEYS: [(&str, &str); 9] = [
     ("q, Esc, Ctrl-C", "end"),
     ("Tab, Shift-Tab", "the next pane, the one before"),
     ("1 … 7", "that pane"),
@@ -35,6 +37,7 @@ pub(super) const KEYS: [(&str, &str); 8] = [
     ("PageDown, Space, PageUp", "a page"),
     ("g G, Home, End", "to the beginning, to the end"),
     ("r", "look at everything now"),
+    ("e", "the next environment, where there are several"),
     ("Ctrl-L", "draw all of it anew"),
 ];
 
@@ -57,6 +60,7 @@ impl View {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Act::End,
             KeyCode::Char('r') => return Act::Refresh,
+            KeyCode::Char('e') => return Act::Elsewhere,
             KeyCode::Char('?' | 'h') => self.is_help = true,
             KeyCode::Tab | KeyCode::Right => self.go(self.pane.after(1)),
             KeyCode::BackTab | KeyCode::Left => self.go(self.pane.after(Pane::ALL.len() - 1)),
@@ -114,6 +118,7 @@ mod tests {
             assert_eq!(view.first, first, "{key:?}");
         }
         assert_eq!(press(&mut view, KeyCode::Char('r')), Act::Refresh);
+        assert_eq!(press(&mut view, KeyCode::Char('e')), Act::Elsewhere);
         assert_eq!(press(&mut view, KeyCode::Char('x')), Act::Nothing);
         assert_eq!(view.press(KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL)), Act::DrawAnew);
         assert_eq!(view.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Act::End);

@@ -30,6 +30,8 @@ pub(super) struct Place {
     pub(super) remote: bool,
     /// The kinds that are checked; all where there is none.
     pub(super) kinds: Vec<String>,
+    /// Which of how many environments it is, from 1 on; nothing where it is the only one.
+    pub(super) of: Option<(usize, usize)>,
 }
 
 /// All that is known.
@@ -109,6 +111,15 @@ impl State {
             }
         };
         look.due = now.saturating_add(pause).ok();
+    }
+
+    /// Nobody waits any more for what is being looked at: it is due as soon as somebody looks here again.
+    pub(super) fn leave(&mut self) {
+        for look in self.looks.values_mut() {
+            if look.asked.take().is_some() {
+                look.due = None;
+            }
+        }
     }
 
     /// Has all looked at anew that is not being looked at.

@@ -87,6 +87,7 @@ fn state() -> State {
         mode: "act".to_owned(),
         remote: false,
         kinds: Vec::new(),
+        of: None,
     };
     State::new(place, SignedDuration::from_secs(60))
 }

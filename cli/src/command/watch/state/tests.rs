@@ -34,6 +34,18 @@ fn each_source_is_asked_by_itself_and_never_twice_at_once() {
 }
 
 #[test]
+fn what_was_asked_when_it_was_left_is_asked_again_when_somebody_comes_back() {
+    let mut known = state();
+    known.answered(Source::Incidents, Ok(incidents()), at());
+    for source in Source::ALL.into_iter().filter(|source| *source != Source::Incidents) {
+        known.asked(source, at());
+    }
+    known.leave();
+    let others = [Source::Health, Source::Deeds, Source::Letters, Source::Scaling, Source::Policy];
+    assert_eq!(known.due(seconds(1)), others);
+}
+
+#[test]
 fn what_fails_is_asked_less_and_less_often_and_as_often_as_before_when_it_answers() {
     let mut known = state();
     let mut pauses = Vec::new();
