@@ -228,7 +228,7 @@ async fn wrong(stage: &Stage) -> anyhow::Result<()> {
         .shown("diagnose-missing")?;
     wk(stage, &["rollback", "lambda:orders"]).await?.expect(3, &["lambda:<function>:<alias>"])?;
 
-    wk(stage, &["policy", "check"]).await?.expect(0, &["can be read"])?;
+    wk(stage, &["policy", "check"]).await?.expect(0, &["can be read"])?.shown("policy-check")?;
     let file = home(stage).join("policy.yaml");
     let file_name = file.to_string_lossy().into_owned();
     std::fs::write(&file, "health:\n  digest: {weekly: mon}\n")?;

@@ -197,10 +197,19 @@ fn groups(answer: &Value, out: &Out) {
     }
 }
 
+/// So many letters, before what was done with them.
+fn were(count: u64) -> String {
+    if count == 1 { "1 letter was".to_owned() } else { format!("{count} letters were") }
+}
+
+fn count(answer: &Value, pointer: &str) -> u64 {
+    answer.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}
+
 fn redriven(answer: &Value, out: &Out) {
     let sent = sum(answer, "/sent");
     let tone = if sent == 0 { Tone::Warm } else { Tone::Good };
-    out.line(tone, &format!("{}: {sent} letters were sent back", shown(answer, "/queue")));
+    out.line(tone, &format!("{}: {} sent back", shown(answer, "/queue"), were(sent)));
     for (group, step) in answer.get("steps").and_then(Value::as_object).into_iter().flatten() {
         out.fact(group, words(step));
     }
@@ -226,10 +235,7 @@ fn words(step: &Value) -> String {
 fn emptied(answer: &Value, out: &Out) {
     let whole = answer.pointer("/done/whole") == Some(&Value::Bool(true));
     let tone = if whole { Tone::Good } else { Tone::Warm };
-    out.line(
-        tone,
-        &format!("{}: {} letters were read", shown(answer, "/queue"), shown(answer, "/done/letters")),
-    );
+    out.line(tone, &format!("{}: {} read", shown(answer, "/queue"), were(count(answer, "/done/letters"))));
     for (label, pointer) in
         [("sent back", "/done/redriven"), ("archived", "/done/archived"), ("left", "/done/left")]
     {
@@ -246,10 +252,7 @@ fn emptied(answer: &Value, out: &Out) {
 }
 
 fn restored(answer: &Value, out: &Out) {
-    out.line(
-        Tone::Good,
-        &format!("{}: {} letters were sent", shown(answer, "/queue"), shown(answer, "/sent")),
-    );
+    out.line(Tone::Good, &format!("{}: {} sent", shown(answer, "/queue"), were(count(answer, "/sent"))));
     if answer.get("not_sent").and_then(Value::as_u64) > Some(0) {
         out.fact("not sent", shown(answer, "/not_sent"));
     }

@@ -31,9 +31,10 @@ async fn letters(stage: &Stage) -> anyhow::Result<()> {
         stage.sqs.send_message().queue_url(&dead).message_body(body).send().await?;
     }
 
-    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE, "3"])?;
+    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE, "3"])?.shown("dlq-status")?;
     let unknown = "unknown cause; JSON with kind=broken";
     let peeked = wk(stage, &["dlq", "peek", QUEUE, "--count", "2"]).await?.expect(0, &[unknown])?;
+    wk(stage, &["dlq", "groups", QUEUE]).await?.expect(0, &[unknown])?.shown("dlq-groups")?;
     ensure!(!peeked.out.contains("hunter2"), "{peeked:#?}");
     let groups = wk(stage, &["--output", "json", "dlq", "groups", QUEUE]).await?.expect(0, &[])?.json()?;
     let group = groups["groups"].as_object().and_then(|groups| groups.keys().next()).context("no group")?;
@@ -43,6 +44,7 @@ async fn letters(stage: &Stage) -> anyhow::Result<()> {
     plans(stage, short).await?;
     let kept = wk(stage, &["dlq", "archive", QUEUE, "--count", "3", "--group", short, "--apply"]).await?;
     let kept = kept.expect(0, &["3 would go to the archive", "3 letters were read", "archived", "run"])?;
+    let kept = kept.shown("dlq-archive-done")?;
     ensure!(!kept.out.contains("\"audit\""), "the audit is in the answer: {kept:#?}");
     let run = kept.out.lines().find_map(|line| line.trim().strip_prefix("run")).context("no run")?.trim();
     let empty = until(PATIENCE, async || {
@@ -100,6 +102,7 @@ async fn plans(stage: &Stage, group: &str) -> anyhow::Result<()> {
         let own = wk(stage, &[&["dlq"], words].concat()).await?.expect(0, told)?;
         let remote = wk(stage, &[&["--remote", "dlq"], words].concat()).await?.expect(0, told)?;
         ensure!(own.out == remote.out, "{own:#?} {remote:#?}");
+        own.shown(&format!("dlq-{}-plan{}", words[0], if words.contains(&group) { "-group" } else { "" }))?;
     }
     let json = ["--output", "json", "dlq", "purge", QUEUE, "--count", "3"];
     let plan = wk(stage, &json).await?.expect(0, &[])?.json()?;
@@ -116,12 +119,13 @@ async fn restores(stage: &Stage, run: &str, group: &str) -> anyhow::Result<()> {
     nothing.expect(0, &["there are no letters in", "there is nothing to do"])?;
     let restore = ["dlq", "restore", QUEUE, run, "--to", "dlq", "--group", group];
     let plan = wk(stage, &restore).await?;
-    plan.expect(0, &["of 3 letters in 1 part of the archive, 3 would be sent to", PLAN])?;
+    plan.expect(0, &["of 3 letters in 1 part of the archive, 3 would be sent to", PLAN])?
+        .shown("dlq-restore-plan")?;
     let wrong = wk(stage, &["dlq", "restore", QUEUE, run, "--to", "dlq", "--group", "0123456789"]).await?;
     wrong.expect(1, &["there is no group 0123456789", "(3 letters)"])?;
     wk(stage, &["dlq", "status", QUEUE]).await?.expect(0, &[QUEUE])?;
     let restored = wk(stage, &[restore.as_slice(), &["--apply"]].concat()).await?;
-    restored.expect(0, &["3 would be sent to", "3 letters were sent"])?;
+    restored.expect(0, &["3 would be sent to", "3 letters were sent"])?.shown("dlq-restore-done")?;
     wk(stage, &restore).await?.expect(0, &["3 were restored before", "nothing to do", "--again"])?;
     wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE])?;
 
@@ -149,9 +153,11 @@ async fn restores(stage: &Stage, run: &str, group: &str) -> anyhow::Result<()> {
     let redrive = ["dlq", "redrive", QUEUE, "--everything"];
     wk(stage, &redrive)
         .await?
-        .expect(0, &["1 would be sent back now", "to triage-wk, 1: a few first", PLAN])?;
+        .expect(0, &["1 would be sent back now", "to triage-wk, 1: a few first", PLAN])?
+        .shown("dlq-redrive-plan-source")?;
     let sent = wk(stage, &[redrive.as_slice(), &["--apply", "--by", "cat"]].concat()).await?;
-    sent.expect(0, &["1 would be sent back now", "1 letters were sent back"]).map(drop)
+    let sent = sent.expect(0, &["1 would be sent back now", "1 letter was sent back"])?;
+    sent.shown("dlq-redrive-done").map(drop)
 }
 
 /// The audit knows who asked for what, of which queue, and what came of it; of what was refused or planned, nothing.

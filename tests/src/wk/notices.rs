@@ -19,21 +19,27 @@ pub(super) fn tests() -> Vec<(&'static str, Test)> {
 
 async fn notices(stage: &Stage) -> anyhow::Result<()> {
     let tried = wk(stage, &["route", "test", "--severity", "sev1", "--subject", "prod/web"]).await?;
-    tried.expect(0, &["ops is told", "audit is told"])?;
+    tried.expect(0, &["ops is told", "audit is told"])?.shown("route-test")?;
     let matched = "service=wk-silenced";
     let silence = ["silence", matched, "--until", "2h", "--reason", "a test of wk"];
     let made = wk(stage, &[["--output", "json"].as_slice(), &silence].concat()).await?.expect(0, &[])?;
     let made = made.json()?;
     let id = made.pointer("/silence/id").and_then(Value::as_str).context("it has no id")?;
     ensure!(made["note"].is_null() && made["matches"] == matched, "{made:#}");
-    let again =
-        wk(stage, &silence).await?.expect(0, &["silenced until 20", "(2h)", "nothing that goes on"])?;
+    let again = wk(stage, &silence)
+        .await?
+        .expect(0, &["silenced until 20", "(2h)", "nothing that goes on"])?
+        .shown("silence")?;
     ensure!(again.out.contains("to end it"), "{again:#?}");
     let listed = wk(stage, &["silence"]).await?;
-    listed.expect(0, &["STILL", id, matched, "a test of wk", "ann", "1h 59m", "wk silence --end"])?;
+    let listed = listed.expect(0, &["STILL", id, matched, "a test of wk", "ann", "wk silence --end"])?;
+    listed.lines_with(&["STILL", id, "--end"]).shown("silences")?;
     wk(stage, &["--remote", "silence"]).await?.expect(0, &[id])?;
 
-    wk(stage, &["silence", "--end", id, "--by", "ben"]).await?.expect(0, &["ended: service=wk-silenced"])?;
+    wk(stage, &["silence", "--end", id, "--by", "ben"])
+        .await?
+        .expect(0, &["ended: service=wk-silenced"])?
+        .shown("silence-end")?;
     wk(stage, &["silence", "--end", id])
         .await?
         .expect(0, &["over: ben ended it at", "nothing was changed"])?;
@@ -42,14 +48,14 @@ async fn notices(stage: &Stage) -> anyhow::Result<()> {
     ensure!(!listed.out.contains(id), "it is over, and listed: {listed:#?}");
     wk(stage, &["audit", "--since", "1h"]).await?.expect(0, &[matched, "ended by ben"])?;
 
-    wk(stage, &["ack", "nothing-of-the-kind"]).await?.expect(1, &["unknown"])?;
+    wk(stage, &["ack", "nothing-of-the-kind"]).await?.expect(1, &["unknown"])?.shown("ack-unknown")?;
     wk(stage, &["incidents"]).await?.expect(0, &[])?;
     let over = wk(stage, &["--output", "json", "incidents", "--over", "--since", "7d"]).await?;
     let over = over.expect(0, &[])?.json()?;
     ensure!(over["over"].is_array() && over["omitted"] == 0, "{over:#}");
     // As the policy of the stage names it.
     stage.sqs.create_queue().queue_name("follow-orders").send().await?;
-    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"]).map(drop)
+    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"])?.shown("scaling").map(drop)
 }
 
 async fn refused(stage: &Stage) -> anyhow::Result<()> {

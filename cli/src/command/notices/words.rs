@@ -37,7 +37,8 @@ pub(super) fn lasts(silence: &Value, now: Timestamp) -> String {
 
 /// A duration, to its second unit: nobody plans by the seconds of three days.
 pub(super) fn span(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs().max(0);
+    // Begun seconds count: of two hours that begin now, nobody wants to read that they are not quite two.
+    let seconds = i64::try_from((duration.as_millis() + 999) / 1_000).unwrap_or(i64::MAX).max(0);
     let (days, hours, minutes) = (seconds / DAY, seconds % DAY / HOUR, seconds % HOUR / 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),
@@ -89,6 +90,7 @@ mod tests {
         let now = "2026-11-27T12:00:00Z".parse().unwrap();
         for (silence, expected) in [
             (json!({"until": "2026-11-27T14:00:00Z"}), "2h"),
+            (json!({"until": "2026-11-27T13:59:59.1Z"}), "2h"),
             (json!({"until": "2026-11-27T12:00:00Z"}), "over"),
             (json!({"until": "2026-11-30T00:00:00Z", "from": "2026-11-27T13:00:00Z"}), "begins in 1h"),
             (json!({"until": "2026-11-28T12:00:00Z", "from": "2026-11-27T11:00:00Z"}), "1d"),
