@@ -2,12 +2,13 @@
 
 use anyhow::{Context, ensure};
 use futures_util::FutureExt;
+use local::deployment::until;
 use local::proxy::{Fault, Proxy, When};
 use serde_json::Value;
 
 use super::ready::{ELSEWHERE, stack};
 use super::{with, wk};
-use crate::stage::{Stage, Test};
+use crate::stage::{PATIENCE, Stage, Test};
 
 pub(super) fn tests() -> Vec<(&'static str, Test)> {
     vec![
@@ -34,7 +35,12 @@ async fn notices(stage: &Stage) -> anyhow::Result<()> {
     let listed = wk(stage, &["silence"]).await?;
     let listed = listed.expect(0, &["STILL", id, matched, "a test of wk", "ann", "wk silence --end"])?;
     listed.lines_with(&["STILL", id, "--end"]).shown("silences")?;
-    wk(stage, &["--remote", "silence"]).await?.expect(0, &[id])?;
+    // What runs already reads its rules anew every half a minute.
+    let there = until(PATIENCE, async || {
+        let listed = wk(stage, &["--remote", "silence"]).await?.expect(0, &[])?;
+        Ok(listed.out.contains(id).then_some(()))
+    });
+    there.await?.context("the function does not know of it")?;
 
     wk(stage, &["silence", "--end", id, "--by", "ben"])
         .await?
@@ -55,7 +61,7 @@ async fn notices(stage: &Stage) -> anyhow::Result<()> {
     ensure!(over["over"].is_array() && over["omitted"] == 0, "{over:#}");
     // As the policy of the stage names it.
     stage.sqs.create_queue().queue_name("follow-orders").send().await?;
-    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"])?.shown("scaling").map(drop)
+    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"]).map(drop)
 }
 
 async fn refused(stage: &Stage) -> anyhow::Result<()> {

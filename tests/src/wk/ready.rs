@@ -29,7 +29,8 @@ async fn doctor(stage: &Stage) -> anyhow::Result<()> {
     let words = ["credentials", "watches dev", "channel ops", "slack, well formed", "wk dlq", "wk audit"];
     let all = all.expect(exit, &words)?;
     ensure!(!format!("{all:?}").contains(crate::stage::SIGNING_KEY), "a key of a channel is told: {all:#?}");
-    let steady = ["region", "credentials", "stack ", "outputs", "mode", "policy", "channel", "wk audit"];
+    let steady =
+        ["region ", "credentials ", "stack ", "outputs ", "mode ", "policy  ", "channel ", "wk audit"];
     Said { exit: 0, ..all }.lines_with(&steady).shown("doctor")?;
     let remote = wk(stage, &["--remote", "--output", "json", "doctor"]).await?.json()?;
     let state = |name: &str| {

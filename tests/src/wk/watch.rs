@@ -149,6 +149,8 @@ async fn shown(stage: &Stage) -> anyhow::Result<()> {
     terminal.press("q")?;
     terminal.shows(&["WHAT IS WRONG"], &["KEYS"]).await?;
     terminal.resize(24, 80).await?;
+    // A key that comes with the new size in one breath is read only with the next key.
+    terminal.shows(&["Services"], &[]).await?;
     terminal.press("\t\t\t\t")?;
     terminal.shows(&["[Queues", "DEAD LETTERS"], &["no data"]).await?;
     terminal.press("q")?;
