@@ -27,13 +27,13 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
     let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"secret": secret, "dry_run": dry_run, "confirm": confirm, "by": by}});
     out.note(LOOKING);
     let plan = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
-    let is_due = each(&plan, "/services").any(|it| text(it, "/standing") == "to_redeploy");
-    if !asked.sure.apply || !is_due {
+    let is_over = is_over(&plan);
+    if !asked.sure.apply || is_over {
         out.answer(&plan, |out| {
             found(&plan, out);
             out.line(
                 Tone::Plain,
-                if is_due { PLAN } else { "Nobody has to be redeployed; nothing was begun." },
+                if is_over { "Nobody has to be redeployed; nothing was begun." } else { PLAN },
             );
         });
         return Ok(Exit::Good);
@@ -57,6 +57,13 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
         facts(&done, &[("redeploy", "/redeploy"), ("next", "/next_step")], out);
     });
     Ok(if begun { Exit::Good } else { Exit::Errors })
+}
+
+/// Whether nothing would come of a redeploy: of no service that was read, and all were. One that only waits for its turn, such as
+/// for the end of a deployment, is redeployed then.
+fn is_over(plan: &Value) -> bool {
+    let over = |it: &Value| matches!(text(it, "/standing"), "fresh" | "skipped" | "proposed" | "failed");
+    each(plan, "/services").all(over) && each(plan, "/unread").next().is_none()
 }
 
 /// One service alone.
@@ -95,5 +102,30 @@ fn found(answer: &Value, out: &Out) {
     }
     for unread in each(answer, "/unread") {
         out.fact("not read", format!("{}: {}", shown(unread, "/service"), shown(unread, "/task_definition")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_over;
+
+    #[test]
+    fn nothing_is_to_be_done_only_where_no_service_waits_and_all_were_read() {
+        for (standings, unread, expected) in [
+            (&[][..], json!([]), true),
+            (&["fresh", "skipped", "proposed", "failed"], json!([]), true),
+            (&["fresh", "to_redeploy"], json!([]), false),
+            (&["fresh", "deferred"], json!([]), false),
+            (&["queued"], json!([]), false),
+            (&["moving"], json!([]), false),
+            (&["of another version"], json!([]), false),
+            (&["fresh"], json!([{"service": "ecs:prod/web"}]), false),
+        ] {
+            let services: Vec<_> = standings.iter().map(|standing| json!({"standing": standing})).collect();
+            let plan = json!({"services": services, "unread": unread});
+            assert_eq!(is_over(&plan), expected, "{plan}");
+        }
     }
 }
