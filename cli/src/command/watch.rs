@@ -76,7 +76,7 @@ pub(super) fn refusal(status: &Status, out: &Out) -> Option<Problem> {
 pub(super) async fn run(reach: &Reach, status: &Status, out: &Out) -> Result<Exit, Problem> {
     // Where the others cannot be found, there is still the one that was asked for.
     let found = Stack::all(&cloudformation::Client::new(reach.config())).await.unwrap_or_default();
-    let others = found.into_iter().filter(|stack| *stack != reach.stack);
+    let others = found.into_iter().filter(|stack| stack.name != reach.stack.name);
     let elsewhere: Vec<Reach> =
         others.map(|stack| Reach::at(reach.config().clone(), stack, reach.is_remote())).collect();
     let everywhere: Vec<&Reach> = std::iter::once(reach).chain(&elsewhere).collect();
