@@ -117,36 +117,10 @@ impl Ledger {
         if let Some(target) = &asked.target {
             return Ok(BTreeSet::from([target.clone()]));
         }
-        let begun = self.newest(PARTITION, &sort(asked.since, "")).await?;
+        let begun = self.last(PARTITION, &sort(asked.since, ""), MOST).await?;
         full(&begun, "operations", "the oldest are missing", audit);
         let named = begun.iter().filter_map(|item| get_s(item, "target")?.parse().ok());
         Ok(named.collect())
-    }
-
-    /// The newest entries that are kept by their time, since that one.
-    async fn newest(&self, pk: &str, since: &str) -> Result<Vec<Item>> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .scan_index_forward(false)
-                .key_condition_expression("pk = :pk AND sk >= :sk")
-                .expression_attribute_values(":pk", s(pk))
-                .expression_attribute_values(":sk", s(since))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .action("dynamodb:Query")?;
-            found.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || found.len() >= MOST {
-                return Ok(found);
-            }
-        }
     }
 
     /// What is about no target: silences, acknowledgements, and what was done with dead letters.
@@ -157,7 +131,7 @@ impl Ledger {
         let activity = self.list(&activity::partition(asked.environment), "", MOST).await?;
         full(&activity, "incidents", "some are missing", audit);
         audit.deeds.extend(activity.iter().filter_map(of_activity));
-        let handled = self.newest(letters::PARTITION, &sort(asked.since, "")).await?;
+        let handled = self.last(letters::PARTITION, &sort(asked.since, ""), MOST).await?;
         full(&handled, "deeds with dead letters", "the oldest are missing", audit);
         let handled: Vec<Handled> = handled.iter().filter_map(letters::read).collect();
         // People are told of each group of letters, and so its queue is known here; or somebody asked for something.

@@ -47,6 +47,15 @@ impl Ledger {
     /// # Errors
     /// What `dynamodb:Query` answers.
     pub async fn list(&self, pk: &str, from: &str, most: usize) -> Result<Vec<Item>> {
+        self.listed(pk, from, most, true).await
+    }
+
+    /// The same, from the end on: of more than `most`, the last are read.
+    pub(super) async fn last(&self, pk: &str, from: &str, most: usize) -> Result<Vec<Item>> {
+        self.listed(pk, from, most, false).await
+    }
+
+    async fn listed(&self, pk: &str, from: &str, most: usize, forward: bool) -> Result<Vec<Item>> {
         let from = if from.is_empty() { FIRST } else { from };
         let mut found = Vec::new();
         let mut start = None;
@@ -56,6 +65,7 @@ impl Ledger {
                 .query()
                 .table_name(&self.table)
                 .consistent_read(true)
+                .set_scan_index_forward((!forward).then_some(false))
                 .key_condition_expression("pk = :pk AND sk >= :sk")
                 .expression_attribute_values(":pk", s(pk))
                 .expression_attribute_values(":sk", s(from))
