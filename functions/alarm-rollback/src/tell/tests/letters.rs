@@ -517,3 +517,22 @@ fn an_answer_has_what_its_verdict_leaves_to_know() {
     );
     check_answer(&Verdict::Resolve(incident(&facts, "ecs:prod/web")), "resolved", "it is over", &[]);
 }
+
+#[test]
+fn whoever_asks_by_hand_is_told_what_to_do_with_what_they_asked_for() {
+    let at = "2026-11-27T12:00:00Z".parse().unwrap();
+    let operation = || "op-1".to_owned();
+    for (why, is_missing, said) in [
+        (Held::NoService, true, "Look at the name"),
+        (Held::Alias(crate::decision::alias::Why::Missing), true, "Look at the name"),
+        (Held::Stack(crate::decision::stack::Why::Missing), true, "Look at the name"),
+        (Held::InProgress { operation: operation(), began: at }, false, "wk audit says how it ended"),
+        (Held::Unfinished { operation: operation(), began: at }, false, "wk audit says how it ended"),
+        (Held::Cooldown { until: at }, false, "again after 2026-11-27T12:00:00Z"),
+        (Held::NotActive, false, "Find out whether this is meant"),
+    ] {
+        let next = why.next_step_by_hand();
+        assert!(next.contains(said), "{why:?}: {next}");
+        assert_eq!(why.is_missing(), is_missing, "{why:?}");
+    }
+}
