@@ -21,6 +21,7 @@ mod services;
 mod status;
 mod validate;
 mod watch;
+mod when;
 
 use clap::CommandFactory;
 use serde_json::Value;

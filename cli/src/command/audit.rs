@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::when::at;
 use super::{each, services, shown, text};
 use crate::Problem;
 use crate::args::Audit;
@@ -36,11 +37,8 @@ fn show(answer: &Value, out: &Out) {
 }
 
 fn row(deed: &Value) -> Vec<String> {
-    // Without its fractions, a time is as long as people read it.
-    let at = shown(deed, "/at");
-    let at = at.split_once('.').map_or(at.clone(), |(whole, _)| format!("{whole}Z"));
     let rest = ["/what", "/target", "/outcome", "/why", "/by", "/operation"].map(|field| shown(deed, field));
-    std::iter::once(at).chain(rest).collect()
+    std::iter::once(at(deed, "/at")).chain(rest).collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! `wk dlq`.
 
 mod plan;
-mod when;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::when::{self, aged, at};
 use super::{PLAN, by, each, shown, text};
 use crate::Problem;
 use crate::args::{Dlq, Emptying};
 use crate::exit::Exit;
 use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
-use when::{aged, at};
 
 pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, Problem> {
     let Some(is_applied) = is_deed(asked) else {

@@ -4,13 +4,14 @@ mod words;
 
 use serde_json::{Map, Value, json};
 
+use super::when::at;
 use super::{by, each, policy, shown, text};
 use crate::Problem;
 use crate::args::{Incidents, Silence, Sketch, Who};
 use crate::exit::Exit;
 use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
-use words::{lasts, matched, quoted, time};
+use words::{lasts, matched, quoted};
 
 /// So many of the incidents that nobody has in hand are named once more below the table, as they are acknowledged.
 const MOST_NAMED: usize = 10;
@@ -29,7 +30,7 @@ pub(super) async fn incidents(reach: &Reach, asked: &Incidents, out: &Out) -> Re
             .map(|it| {
                 let [severity, title, by, incident] =
                     ["/severity", "/title", "/acknowledged/by", "/incident"].map(|field| shown(it, field));
-                vec![severity, time(it, "/started"), title, by, incident]
+                vec![severity, at(it, "/started"), title, by, incident]
             })
             .collect();
         if !rows.is_empty() {
@@ -51,7 +52,7 @@ fn over(answer: &Value, out: &Out) {
             let [severity, lasted, title, by, incident] =
                 ["/severity", "/lasted", "/title", "/acknowledged/by", "/incident"]
                     .map(|field| shown(it, field));
-            vec![severity, time(it, "/since"), lasted, title, by, incident]
+            vec![severity, at(it, "/since"), lasted, title, by, incident]
         })
         .collect();
     if rows.is_empty() {
@@ -112,7 +113,7 @@ pub(super) async fn silence(reach: &Reach, asked: &Silence, out: &Out) -> Result
     let answer = reach.ask(Function::NotificationFanout, &silence).await?;
     let note = text(&answer, "/note");
     out.answer(&answer, |out| {
-        let until = time(&answer, "/silence/until");
+        let until = at(&answer, "/silence/until");
         let left = answer.pointer("/silence").map(|it| lasts(it, now)).unwrap_or_default();
         let what = answer.pointer("/silence").map(matched).unwrap_or_default();
         out.line(Tone::Good, &format!("silenced until {until} ({left}): {what}"));
@@ -161,7 +162,7 @@ async fn silences(reach: &Reach, out: &Out) -> Result<Exit, Problem> {
             .flat_map(|list| each(&answer, list))
             .map(|it| {
                 let [id, author, reason] = ["/id", "/author", "/reason"].map(|field| shown(it, field));
-                vec![id, matched(it), time(it, "/until"), lasts(it, now), author, reason]
+                vec![id, matched(it), at(it, "/until"), lasts(it, now), author, reason]
             })
             .collect();
         if rows.is_empty() {

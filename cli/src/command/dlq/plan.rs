@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::when::{aged, lasting};
+use crate::command::when::{aged, lasting};
 use crate::command::{each, shown, text};
 use crate::reach::now;
 use crate::say::{Out, Tone};

@@ -4,18 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::policy::notify::Matchers;
 
-use super::super::{shown, text};
+use crate::command::{shown, text};
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
-
-/// A time to the second, as it can be written again; whatever else stands there, where it is none.
-pub(super) fn time(value: &Value, pointer: &str) -> String {
-    match text(value, pointer).parse::<Timestamp>() {
-        Ok(time) => format!("{time:.0}"),
-        Err(_) => shown(value, pointer),
-    }
-}
 
 /// What a silence matches, as people write it.
 pub(super) fn matched(silence: &Value) -> String {
@@ -65,7 +57,8 @@ mod tests {
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use super::{lasts, matched, quoted, span, time};
+    use super::{lasts, matched, quoted, span};
+    use crate::command::when::at;
 
     #[test]
     fn a_duration_is_told_in_its_two_largest_units() {
@@ -106,7 +99,7 @@ mod tests {
         assert_eq!(matched(&silence), "service=web, source=rds|cloudwatch");
         assert_eq!(matched(&json!({"match": 5})), "5");
         assert_eq!(
-            (time(&silence, "/until"), time(&silence, "/from")),
+            (at(&silence, "/until"), at(&silence, "/from")),
             ("2026-11-27T14:00:00Z".to_owned(), "–".to_owned())
         );
     }
