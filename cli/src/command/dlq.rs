@@ -151,11 +151,15 @@ fn status(answer: &Value, now: Timestamp, out: &Out) {
             out.fact(&shown(group, "/group"), line);
         }
     }
-    for blind in each(answer, "/blind") {
-        out.line(
-            Tone::Warm,
-            &format!("not seen: {}", blind.as_str().map_or_else(|| blind.to_string(), ToOwned::to_owned)),
-        );
+    for of in each(answer, "/queues").chain([answer]) {
+        not_seen(of, out);
+    }
+}
+
+/// What could not be looked at of where letters come from.
+fn not_seen(of: &Value, out: &Out) {
+    for blind in each(of, "/blind") {
+        out.line(Tone::Warm, &format!("not seen: {}", shown(blind, "")));
     }
 }
 
@@ -194,6 +198,7 @@ fn groups(answer: &Value, out: &Out) {
     if answer.get("lost_at").is_some_and(|at| !at.is_null()) {
         out.fact("lost at", aged(answer, "/lost_at", now()));
     }
+    not_seen(answer, out);
 }
 
 /// So many letters, before what was done with them.
@@ -220,6 +225,19 @@ fn redriven(answer: &Value, out: &Out) {
 
 /// What becomes of a group, in the function's own words.
 fn words(step: &Value) -> String {
+    let of = |word: &str, field: &str| step.pointer(&format!("/{word}/{field}"));
+    if let Some(room) = of("canary", "room") {
+        return format!("a few first: up to {}", shown(room, ""));
+    }
+    if let Some(room) = of("send", "room") {
+        return format!("more are sent: up to {}", shown(room, ""));
+    }
+    if let Some(until) = of("wait", "until") {
+        return format!("until {} it is seen whether they return", words(until));
+    }
+    if let Some(until) = of("leave", "held/until") {
+        return format!("held until {}, because letters returned", words(until));
+    }
     match step {
         Value::String(word) => when::whole(word).unwrap_or_else(|| word.replace('_', " ")),
         Value::Object(fields) => {
@@ -334,9 +352,18 @@ mod tests {
     #[test]
     fn what_is_done_with_a_group_is_told_in_words() {
         for (step, expected) in [
-            (json!({"canary": {"room": 5}}), "canary: room: 5"),
+            (json!({"canary": {"room": 5}}), "a few first: up to 5"),
+            (json!({"send": {"room": 40}}), "more are sent: up to 40"),
+            (json!("abort"), "abort"),
+            (
+                json!({"leave": {"held": {"until": "2026-11-26T03:00:00Z"}}}),
+                "held until 2026-11-26T03:00:00Z, because letters returned",
+            ),
             (json!({"leave": "not_transient"}), "leave: not transient"),
-            (json!({"wait": {"until": "2026-11-26T03:00:00.123456Z"}}), "wait: until: 2026-11-26T03:00:00Z"),
+            (
+                json!({"wait": {"until": "2026-11-26T03:00:00.123456Z"}}),
+                "until 2026-11-26T03:00:00Z it is seen whether they return",
+            ),
         ] {
             assert_eq!(words(&step), expected);
         }

@@ -133,7 +133,7 @@ pub struct DeadLetters {
     pub queue: Queue,
     /// What names it, by kind and ARN. Empty: nothing that was looked at does.
     pub sources: Vec<Source>,
-    /// What of it could not be looked at.
+    /// What of it, or of what may send letters to it, could not be looked at.
     pub blind: Vec<String>,
 }
 
@@ -206,7 +206,11 @@ pub async fn one(reach: &Reach<'_>, which: &str, environment: &str, until: Insta
     let mut world = World::look(reach, &listed.found, until).await;
     world.blind.splice(0..0, listed.blind);
     let name = queue.name.clone();
-    let queues = world.with_sources(reach, vec![Queue { tags, ..queue }], environment, true, until).await;
+    let mut queues = world.with_sources(reach, vec![Queue { tags, ..queue }], environment, true, until).await;
+    // Whoever decides about this one queue has to know that a source may be missing.
+    for queue in &mut queues {
+        queue.blind.extend(world.blind.iter().cloned());
+    }
     if queues.is_empty() {
         return Err(Error::Malformed(format!(
             "{name} is left alone: the tag {} on it, or on the queues it serves, names another environment than \

@@ -202,6 +202,6 @@ fn proposed(how: How, letters: &DeadLetters, counted: &Counted) -> Report {
     }
     let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
     let unseen = if group.is_some() { 0 } else { there.saturating_sub(seen) };
-    let all = seen + unseen;
-    Proposal { queue: &letters.queue.name, letters: all, look, lost_at, groups, unseen, notes }.report()
+    let (queue, letters, blind) = (&letters.queue.name, seen + unseen, &letters.blind);
+    Proposal { queue, letters, look, lost_at, groups, unseen, blind, notes }.report()
 }

@@ -221,7 +221,7 @@ impl Run<'_> {
         let look = self.alone(&memory, self.look(&letters, &judge, &known, None)).await?;
         let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
         let answer = json!({"queue": letters.queue.name, "letters": look.letters, "whole": look.whole,
-            "lost_at": lost_at, "groups": look.groups});
+            "lost_at": lost_at, "groups": look.groups, "blind": letters.blind});
         let reason = format!("{} letters of {} groups", look.letters, look.groups.len());
         Ok(Report::new("told", letters.queue.name.clone(), reason).answering(answer))
     }

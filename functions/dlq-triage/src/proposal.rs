@@ -82,6 +82,8 @@ pub(crate) struct Proposal<'a> {
     pub(crate) groups: Vec<OfGroup>,
     /// How many letters are dealt with that were not looked at.
     pub(crate) unseen: u64,
+    /// What could not be looked at of the queue's sources: a way back may be missing for it.
+    pub(crate) blind: &'a [String],
     /// What else to know.
     pub(crate) notes: Vec<String>,
 }
@@ -97,6 +99,9 @@ impl Proposal<'_> {
         let outcome = if is_nothing { NOTHING } else { PROPOSED };
         let reason = reason(self.queue, self.letters, all, self.unseen);
         let groups = serde_json::to_value(&self.groups).unwrap_or_default();
+        let blind =
+            self.blind.iter().map(|blind| format!("a way back may not be seen, as not all was: {blind}"));
+        self.notes.extend(blind);
         let answer = json!({"outcome": outcome, "reason": reason, "queue": self.queue, "letters": self.letters,
             "looked_at": self.look.letters, "whole": self.look.whole, "lost_at": self.lost_at, "send": all.send,
             "later": all.later, "archive": all.archive, "leave": all.leave, "unseen": self.unseen,

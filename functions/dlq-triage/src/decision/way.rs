@@ -57,13 +57,13 @@ pub fn way<'a>(flavour: Flavour, of: &'a str, sources: &'a [Source]) -> Result<W
             Ok(Way::Queue { arn: of, group: None })
         }
         Flavour::Queue => {
-            Err("the queue that it names does not send its dead letters here (any more)".to_owned())
+            Err("the queue that it names is not seen to send its dead letters here (any more)".to_owned())
         }
         Flavour::FunctionDestination if sources.iter().any(|source| is_failure_of(source, of)) => {
             Ok(Way::Function { arn: of, event: Event::Payload })
         }
         Flavour::FunctionDestination => {
-            Err("the function that it names does not send its failures here (any more)".to_owned())
+            Err("the function that it names is not seen to send its failures here (any more)".to_owned())
         }
         Flavour::FunctionConfig => only(
             sources.iter().filter_map(|source| match source {
@@ -246,18 +246,23 @@ mod tests {
         let to_queue = |group| Ok(Way::Queue { arn: QUEUE, group });
         let to_function = Ok(Way::Function { arn: FUNCTION, event: Event::Payload });
         check(Flavour::Queue, QUEUE, &[queue(QUEUE)], to_queue(None));
-        check(Flavour::Queue, QUEUE, &[queue("arn:another")], Err("does not send its dead letters here"));
+        check(
+            Flavour::Queue,
+            QUEUE,
+            &[queue("arn:another")],
+            Err("is not seen to send its dead letters here"),
+        );
         check(Flavour::FunctionDestination, FUNCTION, &[function(By::OnFailure)], to_function);
         let version = format!("{FUNCTION}:7");
         let to_version = Ok(Way::Function { arn: &version, event: Event::Payload });
         check(Flavour::FunctionDestination, &version, &[function(By::OnFailure)], to_version);
         let others = [function(By::DeadLetterConfig), queue(QUEUE)];
-        check(Flavour::FunctionDestination, FUNCTION, &others, Err("does not send its failures here"));
+        check(Flavour::FunctionDestination, FUNCTION, &others, Err("is not seen to send its failures here"));
         check(
             Flavour::FunctionDestination,
             "",
             &[function(By::OnFailure)],
-            Err("does not send its failures here"),
+            Err("is not seen to send its failures here"),
         );
         check(
             Flavour::FunctionConfig,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::retry::RetryConfig;
 use local::proxy::{Fault, When};
 use local::recorded::Letter;
 use serde_json::{Value, json};
@@ -109,6 +110,28 @@ async fn a_plan_is_what_is_done_then_and_changes_nothing() {
             assert_eq!(plan[word], sum, "{what}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_plan_says_what_could_not_be_looked_at() {
+    let world = World::with(orders(), RetryConfig::disabled()).await;
+    paid(&world, 1);
+    world.proxy.inject("sns:ListSubscriptions", When::Always, Fault::Throttle);
+    for (what, fields) in [("redrive", json!({"everything": true})), ("drain", json!({"count": 1}))] {
+        let mut fields = fields.clone();
+        fields["queue"] = json!("orders-dlq");
+        let plan = planned(&world, &json!({ what: fields })).await;
+        let note = plan["notes"][0].as_str().unwrap();
+        assert!(
+            note.starts_with("a way back may not be seen, as not all was: the list of subscriptions"),
+            "{note}"
+        );
+    }
+    let groups = world.ask(&json!({"groups": {"queue": "orders-dlq"}})).await;
+    assert!(groups["blind"][0].as_str().unwrap().contains("sns:ListSubscriptions"), "{groups:#}");
+    world.proxy.heal();
+    let plan = planned(&world, &json!({"redrive": {"queue": "orders-dlq", "everything": true}})).await;
+    assert_eq!(plan["notes"], json!([]));
 }
 
 #[tokio::test]

@@ -125,8 +125,8 @@ impl Pass<'_> {
                 "{seen} of about {there} letters could be looked at: the others are not in this plan"
             ));
         }
-        let lost_at = outcome.lost_at;
-        Proposal { queue, letters: seen, look, lost_at, groups, unseen: 0, notes }.report()
+        let (lost_at, blind) = (outcome.lost_at, &letters.blind);
+        Proposal { queue, letters: seen, look, lost_at, groups, unseen: 0, blind, notes }.report()
     }
 
     /// What somebody asked for, for the audit.
