@@ -79,8 +79,14 @@ async fn interruptible(
     if command.acts() {
         tokio::select! {
             exit = &mut running => return exit,
-            () = pressed() => out.note("Ending what was begun; Ctrl-C once more ends at once."),
+            () = pressed() => {}
         }
+        // Whoever is asked for the word has begun nothing yet.
+        if out.is_asking() {
+            out.problem(&"interrupted; nothing was changed");
+            return Exit::Interrupted;
+        }
+        out.note("Ending what was begun; Ctrl-C once more ends at once.");
     }
     tokio::select! {
         exit = running => exit,

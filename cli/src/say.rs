@@ -52,12 +52,14 @@ pub struct Out {
     output: Output,
     /// Whether something could not be written, although somebody reads.
     cut: Cell<bool>,
+    /// Whether a person is asked something, so that nothing is done until they answer.
+    asking: Cell<bool>,
 }
 
 impl Out {
     /// Answers are written so.
     pub const fn new(output: Output) -> Self {
-        Self { output, cut: Cell::new(false) }
+        Self { output, cut: Cell::new(false), asking: Cell::new(false) }
     }
 
     /// How it ended, all things considered: an answer that could not be written is none.
@@ -153,6 +155,14 @@ impl Out {
             std::io::stdin().read_line(&mut line).ok()?;
             Some(line.trim().to_owned())
         });
-        typing.await.ok().flatten()
+        self.asking.set(true);
+        let typed = typing.await.ok().flatten();
+        self.asking.set(false);
+        typed
+    }
+
+    /// Whether a person is being asked something.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asking.get()
     }
 }

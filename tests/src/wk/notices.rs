@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use futures_util::FutureExt;
 use local::deployment::until;
 use local::proxy::{Fault, Proxy, When};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ready::{ELSEWHERE, stack};
 use super::{with, wk};
@@ -13,6 +13,9 @@ use crate::stage::{PATIENCE, Stage, Test};
 pub(super) fn tests() -> Vec<(&'static str, Test)> {
     vec![
         ("who_is_told_is_tried_silenced_and_acknowledged", |stage| notices(stage).boxed_local()),
+        ("what_goes_on_is_listed_silenced_and_in_hand_until_it_is_over", |stage| {
+            goes_on(stage).boxed_local()
+        }),
         ("who_is_told_is_asked_for_in_words_that_can_be_meant", |stage| refused(stage).boxed_local()),
         ("a_freeze_whose_answer_is_lost_is_looked_at_again", |stage| freeze(stage).boxed_local()),
     ]
@@ -62,6 +65,47 @@ async fn notices(stage: &Stage) -> anyhow::Result<()> {
     // As the policy of the stage names it.
     stage.sqs.create_queue().queue_name("follow-orders").send().await?;
     wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"]).map(drop)
+}
+
+/// From the first word about an incident to the last: whoever asks by hand sees it at each step.
+async fn goes_on(stage: &Stage) -> anyhow::Result<()> {
+    const INCIDENT: &str = "wk-goes-on";
+    let topic = stage.deployment.output("NoticesTopicArn")?;
+    let publish = async |state: &str| -> anyhow::Result<()> {
+        let time = crate::world::now();
+        let notice = json!({
+            "schema": "watchkeeper.notice/1", "id": format!("{INCIDENT}-{state}"), "incident": INCIDENT,
+            "revision": time.as_millisecond(), "state": state, "severity": "sev2", "source": "test",
+            "environment": "dev", "subject": {"kind": "service", "id": INCIDENT},
+            "title": "the fair is slow", "summary": "It is slow.", "time": time.to_string(),
+        });
+        stage.sns.publish().topic_arn(topic).message(notice.to_string()).send().await?;
+        Ok(())
+    };
+    let listed = async |words: &[&str], wanted: &str| {
+        let seen = until(PATIENCE, async || {
+            let said = wk(stage, words).await?.expect(0, &[])?;
+            let line = said.out.lines().find(|line| line.contains(INCIDENT)).map(ToOwned::to_owned);
+            Ok(line.filter(|line| line.contains(wanted)))
+        });
+        seen.await?.with_context(|| format!("wk {words:?} does not list it with {wanted:?}"))
+    };
+    publish("firing").await?;
+    let line = listed(&["incidents"], "the fair is slow").await?;
+    ensure!(line.starts_with("sev2"), "{line}");
+
+    let silence = ["silence", "subject=wk-goes-on", "--until", "1h", "--reason", "the fair"];
+    wk(stage, &silence).await?.expect(0, &["one incident that goes on now is silenced"])?;
+    wk(stage, &["ack", INCIDENT, "--by", "ann"]).await?.expect(0, &["ann"])?;
+    listed(&["incidents"], "ann").await?;
+
+    publish("resolved").await?;
+    listed(&["incidents", "--over"], "ann").await?;
+    let left = wk(stage, &["--output", "json", "incidents"]).await?.expect(0, &[])?;
+    ensure!(!left.out.contains(INCIDENT), "it is over, and goes on: {left:#?}");
+    let over = wk(stage, &["ack", INCIDENT, "--by", "ben"]).await?;
+    ensure!(over.exit == 1 || over.out.contains("over"), "{over:#?}");
+    Ok(())
 }
 
 async fn refused(stage: &Stage) -> anyhow::Result<()> {
