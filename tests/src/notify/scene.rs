@@ -167,7 +167,8 @@ impl<'a> Scene<'a> {
             Outcome::Error { .. } => {
                 return Ok(Some(Ended { outcome: invoked.outcome, took: invoked.took }));
             }
-            outcome @ (Outcome::TimedOut | Outcome::Exited(_)) => {
+            Outcome::TimedOut => return Err(Overrun.into()),
+            outcome @ Outcome::Exited(_) => {
                 anyhow::bail!("an invocation of {} ended with {outcome:?}", self.name)
             }
         };
@@ -251,6 +252,18 @@ impl<'a> Scene<'a> {
         Ok(self.stage.ledger.list(&format!("delivery#{incident}"), "", 1_000).await?)
     }
 }
+
+/// The platform ended an invocation, and with it the process: what it had in hand comes again.
+#[derive(Debug)]
+pub(super) struct Overrun;
+
+impl std::fmt::Display for Overrun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an invocation did not end in its time")
+    }
+}
+
+impl std::error::Error for Overrun {}
 
 async fn queue(stage: &Stage, name: &str) -> anyhow::Result<Queue> {
     // What a dead process had in hand comes again soon after the process would have been over.
