@@ -75,7 +75,7 @@ impl Deployment {
     /// When any of it fails; the text is for a person and says what to do.
     pub async fn start(options: Options<'_>, progress: &dyn Progress) -> anyhow::Result<Self> {
         let tools = setup::tools(progress).await?;
-        let build = build::functions(&tools, progress).await?;
+        let build = build::functions(progress).await?;
 
         let folder = place::local().join(options.name);
         let lock = take(&place::local().join(format!("{}.lock", options.name)))?

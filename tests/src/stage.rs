@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use local::aws::Port;
+use local::build;
 use local::deployment::{Deployment, Options};
 use local::progress::Progress;
-use local::{build, setup};
 use serde_json::{Value, json};
 use shared::ledger::Ledger;
 
@@ -87,8 +87,7 @@ impl Stage {
             environment: &[],
         };
         let deployment = Deployment::start(options, &progress).await?;
-        let tools = setup::tools(&progress).await?;
-        let build = build::functions(&tools, &progress).await?;
+        let build = build::functions(&progress).await?;
         let config = &deployment.config;
         let table = deployment.output("LedgerTable")?;
         let stage = Self {

@@ -32,8 +32,8 @@ use aws_sdk_lambda as lambda;
 use local::aws::Port;
 use local::build::{self, Build};
 use local::deployment::{Deployment, Options, until};
+use local::place;
 use local::receiver::Request;
-use local::{place, setup};
 use serde_json::{Value, json};
 
 use crate::hold;
@@ -121,8 +121,7 @@ async fn tell(story: &mut Story) -> anyhow::Result<Deployment> {
 async fn set_up(story: &mut Story) -> anyhow::Result<Stand> {
     story.scene("local-aws", "Local AWS, and Watchkeeper deployed to it");
     let began = Instant::now();
-    let tools = setup::tools(&Terminal).await?;
-    let build = build::functions(&tools, &Terminal).await?;
+    let build = build::functions(&Terminal).await?;
     let mut parameters = vec![("Environment", "dev"), ("Mode", "act")];
     parameters.extend(channels::PARAMETERS);
     let options = Options {

@@ -20,9 +20,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     say::title("Tests", "Local AWS is set up, the functions are built, then cargo test runs.");
     say::line("");
-    let tools = setup::tools(&Terminal).await?;
-    // The functions are linked one after another, each on one core; meanwhile the tests are compiled.
-    tokio::try_join!(build::functions(&tools, &Terminal), compile())?;
+    // What is downloaded and what is compiled do not wait for each other.
+    tokio::try_join!(setup::tools(&Terminal), build::functions(&Terminal))?;
 
     let filters = args.filters.join(" ");
     let shown = if filters.is_empty() { String::new() } else { format!(" -- {filters}") };
@@ -40,11 +39,4 @@ fn cargo_test() -> tokio::process::Command {
     let mut command = job::cleaned(cargo);
     command.current_dir(place::root()).args(["test", "--workspace"]);
     command
-}
-
-/// Compiles the tests without a word: what does not compile, `cargo test` says again afterwards.
-async fn compile() -> anyhow::Result<()> {
-    std::fs::create_dir_all(place::local())?;
-    let log = place::local().join("tests-compile.log");
-    job::run(cargo_test().arg("--no-run"), &log, |_| ()).await.map(drop)
 }
