@@ -48,7 +48,7 @@ impl Subject {
 
     /// Where it is built. Each is a build of its own, because packages built together share the features of all.
     pub(super) async fn binary(&self) -> anyhow::Result<&Path> {
-        let built = self.built.get_or_try_init(|| build(self.name, self.name, &Terminal)).await?;
+        let built = self.built.get_or_try_init(|| build(self.name, self.name, &[], &Terminal)).await?;
         Ok(built)
     }
 
@@ -263,8 +263,13 @@ pub(super) async fn rows(subjects: &Subjects) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Builds the binary of a package by itself, with the release profile.
-pub(super) async fn build(package: &str, name: &str, progress: &dyn Progress) -> anyhow::Result<PathBuf> {
+/// Builds the binary of a package by itself, with the release profile and these arguments.
+pub(super) async fn build(
+    package: &str,
+    name: &str,
+    arguments: &[&str],
+    progress: &dyn Progress,
+) -> anyhow::Result<PathBuf> {
     progress.step(&format!("Building {package} with the release profile"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let log = place::local().join("bench").join(format!("build-{package}.log"));
@@ -277,6 +282,7 @@ pub(super) async fn build(package: &str, name: &str, progress: &dyn Progress) ->
         "--message-format",
         "json-render-diagnostics",
     ]);
+    command.args(arguments);
     let mut binary = None;
     let ended = job::run(&mut command, &log, |line| match serde_json::from_str(line) {
         Ok(message) => binary = executable(&message, name).or(binary.take()),

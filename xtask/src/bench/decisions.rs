@@ -25,7 +25,7 @@ struct Counted {
 
 /// Decisions and renderings of which nothing is left to find out.
 pub(super) async fn rows(progress: &dyn Progress) -> anyhow::Result<Vec<Row>> {
-    let binary = build("decisions", "decisions", progress).await?;
+    let binary = build("decisions", "decisions", &[], progress).await?;
     progress.step("Counting decisions and renderings");
     let log = place::local().join("bench/decisions.log");
     let ended = job::run(&mut job::cleaned(&binary), &log, |_| {}).await?;

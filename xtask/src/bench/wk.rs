@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Size and times.
 pub(super) async fn rows(progress: &dyn Progress) -> anyhow::Result<Vec<Row>> {
-    let wk = build("watchkeeper", NAME, progress).await?;
+    let wk = build("watchkeeper", NAME, &["--config", "cli/install.toml"], progress).await?;
     let size = std::fs::metadata(&wk).with_context(|| format!("cannot read {}", wk.display()))?.len();
 
     progress.step("Asking wk for help, and how sixty resources on local AWS are");
