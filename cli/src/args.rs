@@ -6,13 +6,15 @@ mod look;
 mod notices;
 mod services;
 mod status;
+mod time;
 
 pub use dlq::{Dlq, Emptying, To};
 pub use freeze::{Freeze, Switch};
 pub use look::{Audit, Validate, Variables};
-pub use notices::{Incidents, Route, Silence, Sketch, When};
+pub use notices::{Incidents, Route, Silence, Sketch};
 pub use services::{Fix, Monitor, Scale, StackTask};
 pub use status::{Format, Status};
+pub use time::When;
 
 use std::path::PathBuf;
 

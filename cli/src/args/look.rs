@@ -3,6 +3,11 @@
 use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
+use super::time::back;
+
+/// So many days are remembered of what was done.
+const REMEMBERED: i64 = 180;
+
 const SHOWING: &str = "\
 Values are masked: they are set, or empty. --show shows the plain ones, never secrets, and only where nobody else reads them:
 on a terminal, outside of production, of a service whose tag watchkeeper:environment names the environment. --filter looks at
@@ -41,52 +46,9 @@ pub struct Variables {
 #[derive(Debug, ClapArgs)]
 pub struct Audit {
     /// Since how long ago: 90m, 24h, 7d.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = ago)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = |text: &str| back(text, REMEMBERED))]
     pub since: SignedDuration,
     /// Only this, such as prod/web, lambda:orders:live or stack:billing.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
-}
-
-/// The longest that anything is remembered.
-const LONGEST: SignedDuration = SignedDuration::from_hours(180 * 24);
-
-/// A time back from now.
-fn ago(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || format!("{text:?} is not a duration such as 90m, 24h or 7d");
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok());
-    let span = match days {
-        Some(days) => SignedDuration::from_hours(days.checked_mul(24).ok_or_else(wrong)?),
-        None => text.parse().map_err(|_| wrong())?,
-    };
-    if span.is_positive() && span <= LONGEST {
-        Ok(span)
-    } else {
-        Err("no more than half a year is remembered: write up to 180d".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-
-    use super::ago;
-
-    #[test]
-    fn a_time_back_is_read_as_people_write_it() {
-        for (text, hours) in [("24h", 24), ("7d", 168), ("180d", 4_320), ("120m", 2), ("1h 60m", 2)] {
-            assert_eq!(ago(text), Ok(SignedDuration::from_hours(hours)), "{text}");
-        }
-        for (text, said) in [
-            ("yesterday", "not a duration"),
-            ("7", "not a duration"),
-            ("181d", "up to 180d"),
-            ("-1h", "up to 180d"),
-            ("0d", "up to 180d"),
-            ("9999999999999999999d", "not a duration"),
-            ("999999999999999999d", "not a duration"),
-        ] {
-            assert!(ago(text).is_err_and(|error| error.contains(said)), "{text}");
-        }
-    }
 }
