@@ -57,11 +57,12 @@ fn main() -> anyhow::Result<ExitCode> {
         .collect();
     let of_the_stage = [
         deployed::tests(),
+        // Before those that leave hundreds of queues behind, all of which it would look at.
+        wk::tests(),
         recorded::tests(),
         rotation::tests(),
         redeploy::tests(),
         storm::tests(),
-        wk::tests(),
         faults::tests(),
         notify::tests(),
         hostile::tests(),

@@ -22,8 +22,20 @@ fn tag(tags: &Tags) -> Option<&str> {
 
 /// Whether a queue is called like one for dead letters: `orders-dlq`, `OrdersDLQ.fifo`, `orders-dead-letters`.
 pub fn sounds_dead(name: &str) -> bool {
+    ending(name).is_some()
+}
+
+/// How the names of those probably begin that send their dead letters to a queue of this name.
+pub fn stem(name: &str) -> &str {
+    let stem = ending(name).and_then(|at| name.get(..at)).unwrap_or(name).trim_end_matches(['-', '_', '.']);
+    if stem.is_empty() { name } else { stem }
+}
+
+/// Where the part of a name begins that says what it is.
+fn ending(name: &str) -> Option<usize> {
     let name = name.strip_suffix(".fifo").unwrap_or(name).to_ascii_lowercase();
-    ["dlq", "dead-letters", "deadletters"].iter().any(|ending| name.ends_with(ending))
+    let endings = ["dlq", "dead-letters", "deadletters"].iter();
+    endings.filter_map(|ending| name.strip_suffix(ending)).map(str::len).next()
 }
 
 #[cfg(test)]

@@ -227,6 +227,17 @@ async fn of_too_many_queues_those_that_are_covered_come_first() {
 }
 
 #[tokio::test]
+async fn of_too_many_queues_those_that_are_called_as_the_one_that_is_asked_for_come_first() {
+    let mut queues: Vec<_> = (0..1_100).map(|number| queue(&format!("a-{number:04}"), None, None)).collect();
+    queues.push(queue("z", None, Some("z-dlq")));
+    queues.push(queue("z-dlq", Some("prod"), None));
+    let mock = Mock::of(Account { queues, ..Account::default() });
+    let found = one(&mock.clients().reach(), "z-dlq", "prod", later()).await.unwrap();
+    assert_eq!(sources(&found, "z-dlq"), ["queue z after 3"]);
+    assert_eq!(found.queues[0].blind, ["only 1000 queues were looked at; there are more"]);
+}
+
+#[tokio::test]
 async fn when_the_time_is_over_nothing_is_asked_and_all_is_said() {
     let mock = Mock::of(account());
     let found = all(&mock.clients().reach(), "*", "prod", Instant::now()).await.unwrap();

@@ -59,3 +59,18 @@ fn a_queue_sounds_dead_by_the_end_of_its_name() {
         assert!(!sounds_dead(name), "{name}");
     }
 }
+
+#[test]
+fn a_queue_is_called_as_what_it_serves() {
+    for (name, expected) in [
+        ("orders-dlq", "orders"),
+        ("orders-DLQ.fifo", "orders"),
+        ("orders_dead-letters", "orders"),
+        ("OrdersDeadLetters", "Orders"),
+        ("orders", "orders"),
+        ("dlq", "dlq"),
+        ("", ""),
+    ] {
+        assert_eq!(stem(name), expected, "{name}");
+    }
+}
