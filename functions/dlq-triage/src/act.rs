@@ -9,6 +9,7 @@ use shared::policy::dlq::Dlq;
 use shared::{Error, report};
 
 use crate::archive::{Archiver, Kept, Line, Lost};
+use crate::decision::emptying::in_hand;
 use crate::decision::group::Redrive;
 use crate::decision::loss::TWO_RUNS;
 use crate::decision::order::{One, Order};
@@ -80,6 +81,9 @@ pub struct Done {
     pub letters: usize,
     /// Whether these were all.
     pub whole: bool,
+    /// How many more were counted, and did not come to be read: others have them in hand.
+    #[serde(skip_serializing_if = "is_none")]
+    pub in_hand: u64,
     /// How many were sent back, by group.
     pub redriven: BTreeMap<String, u64>,
     /// How many went to the archive, by group.
@@ -92,6 +96,27 @@ pub struct Done {
     pub doubled: u64,
     /// What failed, the first few.
     pub errors: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Done {
+    /// How many letters were dealt with; of one group, if it is named.
+    pub(crate) fn dealt(&self, group: Option<&str>) -> u64 {
+        let Some(group) = group else { return u64::try_from(self.letters).unwrap_or(u64::MAX) };
+        let of = |counts: &BTreeMap<String, u64>| counts.get(group).copied().unwrap_or_default();
+        of(&self.redriven) + of(&self.archived) + of(&self.left)
+    }
+
+    /// Of so many letters that were counted, those that were not dealt with although nothing more was there are in others'
+    /// hands: then these were not all.
+    pub(crate) fn counted(&mut self, there: u64, group: Option<&str>) {
+        self.in_hand = if self.whole { in_hand(there, self.dealt(group)) } else { 0 };
+        self.whole &= self.in_hand == 0;
+    }
 }
 
 /// One line of the audit.

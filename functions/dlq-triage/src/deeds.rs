@@ -36,6 +36,7 @@ pub(crate) fn came(done: &Done) -> Came {
         sent: done.redriven.values().sum(),
         archived: done.archived.values().sum(),
         left: done.left.values().sum(),
+        in_hand: done.in_hand,
         failed: done.errors.first().cloned(),
     }
 }

@@ -8,7 +8,7 @@ use shared::policy::dlq::Dlq;
 use shared::{Error, Report, Result, id};
 
 use crate::act::Drain;
-use crate::decision::emptying::refusal;
+use crate::decision::emptying::{held, in_hand, refusal};
 use crate::decision::group::{Phase, Redrive};
 use crate::decision::lost_at;
 use crate::decision::order::Order;
@@ -152,7 +152,7 @@ impl Run<'_> {
     ) -> Result<Report> {
         let now = self.now();
         let name = &letters.queue.name;
-        let Counted { judge, mut last, group, back, .. } = counted;
+        let Counted { judge, mut last, group, there, back, .. } = counted;
         if how == How::Purge {
             // Before, not after: a purge that dies half-way counts.
             last.value.purged = Some(now);
@@ -167,6 +167,7 @@ impl Run<'_> {
         let plan = Plan { all: back, archives: true, may_act: true, ..Plan::default() };
         let drain = Drain { group: group.as_deref(), by: &asked.by };
         let mut done = self.act(letters, &judge, plan, &prefix, Some(drain)).await;
+        done.counted(there, group.as_deref());
         deed.came = Some(came(&done));
         // Who asked hears what was done in any case.
         done.errors.extend(self.leave(&deed).await);
@@ -174,8 +175,11 @@ impl Run<'_> {
         if let Err(error) = self.publish(&about.by_hand(how.word(), &asked.by, &done, &prefix)).await {
             done.errors.push(error.chain());
         }
-        let answer = json!({"queue": name, "run": prefix, "done": done});
-        let reason = format!("{} letters were read", done.letters);
+        let held = held(done.in_hand);
+        let notes: Vec<&String> = held.iter().collect();
+        let answer = json!({"queue": name, "run": prefix, "done": done, "notes": notes});
+        let read = format!("{} letters were read", done.letters);
+        let reason = held.iter().fold(read, |read, held| format!("{read}; {held}"));
         Ok(Report::new("emptied", name.clone(), reason).record("done", &done).answering(answer))
     }
 }
@@ -202,6 +206,9 @@ fn proposed(how: How, letters: &DeadLetters, counted: &Counted) -> Report {
     }
     let lost_at = lost_at(look.oldest, letters.queue.attributes.retention);
     let unseen = if group.is_some() { 0 } else { there.saturating_sub(seen) };
+    // Of a look that came to the end, what was counted and not seen was not there to be received.
+    let in_hand = if look.whole { in_hand(seen + unseen, seen) } else { 0 };
+    notes.extend(held(in_hand));
     let (queue, letters, blind) = (&letters.queue.name, seen + unseen, &letters.blind);
-    Proposal { queue, letters, look, lost_at, groups, unseen, blind, notes }.report()
+    Proposal { queue, letters, look, lost_at, groups, unseen, in_hand, blind, notes }.report()
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::queue::{self, Record};
-use shared::{Error, Result, alarm};
+use shared::{Error, Result, alarm, text};
 
 use crate::discover::Source;
 
@@ -220,6 +220,7 @@ pub fn parse(event: &Value) -> Result<Asked> {
         ))
     })?;
     check(&hand)?;
+    named(&hand)?;
     Ok(Asked::Hand(hand))
 }
 
@@ -251,6 +252,19 @@ fn check(hand: &Hand) -> Result<()> {
         | Hand::Purge(_)
         | Hand::Restore(_) => Ok(()),
     }
+}
+
+/// Who asks is written down, and told.
+fn named(hand: &Hand) -> Result<()> {
+    let (what, by) = match hand {
+        Hand::Redrive(asked) => ("redrive", &asked.by),
+        Hand::Archive(asked) => ("archive", &asked.by),
+        Hand::Drain(asked) => ("drain", &asked.by),
+        Hand::Purge(asked) => ("purge", &asked.by),
+        Hand::Restore(asked) => ("restore", &asked.by),
+        Hand::Status(_) | Hand::Peek(_) | Hand::Groups(_) => return Ok(()),
+    };
+    text::asked_by(what, Some(by)).map(drop)
 }
 
 /// An alarm on a queue's depth or age.
@@ -330,6 +344,11 @@ mod tests {
             &json!({"purge": {"queue": "q", "count": 1, "group": "g", "by": "ann"}}),
             "`archive` takes one group",
         );
+        for what in ["archive", "drain", "purge"] {
+            let asked = |by: &str| json!({ what: {"queue": "q", "count": 1, "by": by} });
+            refused(&asked(&"a".repeat(81)), &format!("{what}.by: The name is longer than 80 characters."));
+            refused(&asked("ann\u{1b}[2J"), &format!("{what}.by: The name contains characters that cannot"));
+        }
         refused(&json!({"redrive": {"queue": "q", "by": "ann"}}), "either one group");
         refused(
             &json!({"redrive": {"queue": "q", "group": "g", "everything": true, "by": "ann"}}),

@@ -82,6 +82,8 @@ pub(crate) struct Proposal<'a> {
     pub(crate) groups: Vec<OfGroup>,
     /// How many letters are dealt with that were not looked at.
     pub(crate) unseen: u64,
+    /// How many of them others have in hand.
+    pub(crate) in_hand: u64,
     /// What could not be looked at of the queue's sources: a way back may be missing for it.
     pub(crate) blind: &'a [String],
     /// What else to know.
@@ -97,7 +99,7 @@ impl Proposal<'_> {
         let all = self.groups.iter().fold(Share::default(), |all, group| all.and(group.share));
         let is_nothing = all.is_nothing() && self.unseen == 0;
         let outcome = if is_nothing { NOTHING } else { PROPOSED };
-        let reason = reason(self.queue, self.letters, all, self.unseen);
+        let reason = reason(self.queue, self.letters, all, self.unseen, self.in_hand);
         let groups = serde_json::to_value(&self.groups).unwrap_or_default();
         let blind =
             self.blind.iter().map(|blind| format!("a way back may not be seen, as not all was: {blind}"));
@@ -105,13 +107,13 @@ impl Proposal<'_> {
         let answer = json!({"outcome": outcome, "reason": reason, "queue": self.queue, "letters": self.letters,
             "looked_at": self.look.letters, "whole": self.look.whole, "lost_at": self.lost_at, "send": all.send,
             "later": all.later, "archive": all.archive, "leave": all.leave, "unseen": self.unseen,
-            "groups": groups, "notes": self.notes});
+            "in_hand": self.in_hand, "groups": groups, "notes": self.notes});
         Report::new(outcome, self.queue, reason).answering(answer)
     }
 }
 
 /// What would be done, in words.
-fn reason(queue: &str, letters: u64, all: Share, unseen: u64) -> String {
+fn reason(queue: &str, letters: u64, all: Share, unseen: u64, in_hand: u64) -> String {
     if letters == 0 {
         return format!("there are no letters in {queue}: there is nothing to do");
     }
@@ -123,7 +125,8 @@ fn reason(queue: &str, letters: u64, all: Share, unseen: u64) -> String {
         (all.later, "would be sent back later, if those before them do not return"),
         (all.archive, "would go to the archive"),
         (all.leave, "would stay"),
-        (unseen, "were not looked at, and would be dealt with in the same way"),
+        (unseen.saturating_sub(in_hand), "were not looked at, and would be dealt with in the same way"),
+        (in_hand, "are in others' hands, and would be dealt with only if they are back by then"),
     ];
     let told: Vec<String> = parts
         .into_iter()
@@ -146,13 +149,14 @@ mod tests {
     #[test]
     fn a_plan_is_told_in_words() {
         let of = |send, later, archive, leave| Share { send, later, archive, leave };
-        for (letters, all, unseen, expected) in [
-            (0, of(0, 0, 0, 0), 0, "there are no letters in q: there is nothing to do"),
-            (3, of(0, 0, 0, 3), 0, "3 letters of q would stay where they are: there is nothing to do"),
-            (1, of(1, 0, 0, 0), 0, "of 1 letter in q, 1 would be sent back now"),
+        for (letters, all, unseen, in_hand, expected) in [
+            (0, of(0, 0, 0, 0), 0, 0, "there are no letters in q: there is nothing to do"),
+            (3, of(0, 0, 0, 3), 0, 0, "3 letters of q would stay where they are: there is nothing to do"),
+            (1, of(1, 0, 0, 0), 0, 0, "of 1 letter in q, 1 would be sent back now"),
             (
                 20,
                 of(5, 7, 2, 6),
+                0,
                 0,
                 "of 20 letters in q, 5 would be sent back now; 7 would be sent back later, if those before them do not \
                  return; 2 would go to the archive; 6 would stay",
@@ -161,10 +165,19 @@ mod tests {
                 9,
                 of(0, 0, 4, 0),
                 5,
+                0,
                 "of 9 letters in q, 4 would go to the archive; 5 were not looked at, and would be dealt with in the same way",
             ),
+            (
+                9,
+                of(0, 0, 4, 0),
+                5,
+                5,
+                "of 9 letters in q, 4 would go to the archive; 5 are in others' hands, and would be dealt with only if they \
+                 are back by then",
+            ),
         ] {
-            assert_eq!(reason("q", letters, all, unseen), expected);
+            assert_eq!(reason("q", letters, all, unseen, in_hand), expected);
         }
     }
 }

@@ -421,9 +421,9 @@ fn came(sums: Result<&Sums, &Error>) -> letters::Came {
     match sums {
         Ok(sums) => letters::Came {
             sent: u64::try_from(sums.sent).unwrap_or(u64::MAX),
-            archived: 0,
             left: u64::try_from(sums.unsent).unwrap_or(u64::MAX),
             failed: sums.errors.first().cloned(),
+            ..letters::Came::default()
         },
         Err(error) => letters::Came { failed: Some(error.chain()), ..letters::Came::default() },
     }

@@ -5,6 +5,7 @@ use shared::notice::{Notice, Severity, State, Subject};
 use shared::policy::dlq::Verdict;
 
 use crate::act::Done;
+use crate::decision::emptying::held;
 use crate::decision::group::{Redrive, Step, Still};
 use crate::decision::loss::Loss;
 use crate::decision::news::{News, What};
@@ -285,11 +286,12 @@ impl About<'_> {
         );
         let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
         notice.summary = format!(
-            "{} read: {} sent back, {} archived, {} left.",
+            "{} read: {} sent back, {} archived, {} left.{}",
             letters(u64::try_from(done.letters).unwrap_or(u64::MAX)),
             sum(&done.redriven),
             sum(&done.archived),
-            sum(&done.left)
+            sum(&done.left),
+            held(done.in_hand).map(|held| format!(" {held}.")).unwrap_or_default()
         );
         if sum(&done.archived) > 0 {
             notice.fact("Archive", run);

@@ -31,11 +31,27 @@ pub fn refusal(
     Some(format!("it was purged at {recently:.0}, less than {} s ago", BETWEEN_PURGES.as_secs()))
 }
 
+/// How many letters others have in hand, of so many that were counted and of those that were there to be received.
+#[must_use]
+pub const fn in_hand(there: u64, received: u64) -> u64 {
+    there.saturating_sub(received)
+}
+
+/// That others have so many letters in hand; nothing where they have none.
+#[must_use]
+pub fn held(in_hand: u64) -> Option<String> {
+    match in_hand {
+        0 => None,
+        1 => Some("1 letter is in others' hands: ask again when it is back".to_owned()),
+        several => Some(format!("{several} letters are in others' hands: ask again when they are back")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
-    use super::refusal;
+    use super::{held, in_hand, refusal};
     use crate::event::Emptying;
 
     #[test]
@@ -61,6 +77,19 @@ mod tests {
                 Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{why:?}"),
                 None => assert_eq!(why, None, "{there} {whole} {purged:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_was_counted_and_is_not_there_is_in_others_hands() {
+        for (there, received, said) in [
+            (0, 0, None),
+            (12, 12, None),
+            (12, 13, None),
+            (12, 11, Some("1 letter is in others' hands: ask again when it is back")),
+            (12, 0, Some("12 letters are in others' hands: ask again when they are back")),
+        ] {
+            assert_eq!(held(in_hand(there, received)).as_deref(), said, "{there} {received}");
         }
     }
 }

@@ -390,6 +390,43 @@ async fn each_deed_by_hand_is_left_for_the_audit() {
 }
 
 #[tokio::test]
+async fn what_others_have_in_hand_is_not_said_to_be_done() {
+    let queue = "orders-dlq";
+    for what in ["archive", "drain", "purge"] {
+        let world = world().await;
+        for _ in 0..3 {
+            world.receive(queue).await;
+        }
+        let asked = json!({ what: {"queue": queue, "count": 21} });
+        let held = "21 letters are in others' hands: ask again when they are back";
+        let plan = planned(&world, &asked).await;
+        assert_eq!((&plan["outcome"], &plan["notes"]), (&json!("proposed"), &json!([held])), "{plan:#}");
+        assert_eq!(
+            plan["reason"],
+            "of 21 letters in orders-dlq, 21 are in others' hands, and would be dealt with only if they are back by then"
+        );
+        let answer = world.ask(&as_plan(&asked, false)).await;
+        let done = &answer["done"];
+        assert_eq!(
+            (&done["letters"], &done["whole"], &done["in_hand"], &done["errors"], &answer["notes"]),
+            (&json!(0), &json!(false), &json!(21), &json!([]), &json!([held])),
+            "{what}: {answer:#}"
+        );
+        let came = json!({"sent": 0, "archived": 0, "left": 0, "in_hand": 21});
+        assert_eq!((world.held(queue).len(), &deeds(&world).await[0]["came"]), (21, &came), "{what}");
+        let told = world.notices();
+        let summary = told.last().map_or("", |notice| notice.summary.as_str());
+        assert!(summary.ends_with(&format!(" {held}.")), "{summary}");
+
+        // They are back, some minutes later.
+        world.advance(120);
+        let answer = world.ask(&as_plan(&asked, false)).await;
+        assert_eq!((&answer["done"]["whole"], &answer["notes"]), (&json!(true), &json!([])), "{answer:#}");
+        assert_eq!((answer["done"].get("in_hand"), world.held(queue).len()), (None, 0), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_deed_that_the_audit_cannot_be_left_is_done_and_told_all_the_same() {
     // The lease is written first, then the deed when it begins and when it ends.
     for (nth, is_told, has_ended) in [(2, false, true), (3, true, false)] {

@@ -83,9 +83,17 @@ pub struct Came {
     pub archived: u64,
     /// How many stayed where they were.
     pub left: u64,
+    /// How many others had in hand, so that nothing was done with them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub in_hand: u64,
     /// What failed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Ledger {
@@ -140,14 +148,16 @@ pub(super) fn of_handled(handled: Handled) -> Deed {
 }
 
 fn came_to(what: What, came: &Came) -> String {
-    let Came { sent, archived, left, failed } = came;
+    let Came { sent, archived, left, in_hand, failed } = came;
     let counts: &[(u64, &str)] = match what {
         What::Redrive => &[(*sent, "sent")],
         What::Archive | What::Purge => &[(*archived, "archived"), (*left, "left")],
         What::Drain => &[(*sent, "sent"), (*archived, "archived"), (*left, "left")],
         What::Restore => &[(*sent, "sent"), (*left, "not sent")],
     };
-    let told = counts.iter().enumerate().filter(|(place, (count, _))| *place == 0 || *count > 0);
+    let held = (*in_hand, "in others' hands");
+    let told =
+        counts.iter().chain([&held]).enumerate().filter(|(place, (count, _))| *place == 0 || *count > 0);
     let told: Vec<String> = told.map(|(_, (count, word))| format!("{count} {word}")).collect();
     let failed = failed.as_ref().map(|why| format!("; failed: {why}")).unwrap_or_default();
     format!("{}{failed}", told.join(", "))
@@ -198,8 +208,9 @@ mod tests {
             by: "ann".to_owned(),
             came,
         };
-        let came = |sent, archived, left| Some(Came { sent, archived, left, failed: None });
+        let came = |sent, archived, left| Some(Came { sent, archived, left, ..Came::default() });
         let failed = Some(Came { failed: Some("no permission".to_owned()), ..Came::default() });
+        let held = Some(Came { in_hand: 12, ..Came::default() });
         let unknown = "begun; how it ended is not known";
         for (handled, outcome, why) in [
             (handled(What::Redrive, Some("g"), None, came(5, 0, 0)), "5 sent", "by hand, the group g"),
@@ -210,6 +221,7 @@ mod tests {
                 "12 archived, 1 left",
                 "by hand, kept as r",
             ),
+            (handled(What::Purge, None, None, held), "0 archived, 12 in others' hands", "asked for by hand"),
             (handled(What::Drain, None, Some("r"), came(2, 3, 1)), "2 sent, 3 archived, 1 left", "kept as r"),
             (handled(What::Drain, None, Some("r"), came(0, 3, 0)), "0 sent, 3 archived", "kept as r"),
             (

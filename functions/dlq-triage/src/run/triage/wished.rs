@@ -126,7 +126,7 @@ impl Pass<'_> {
             ));
         }
         let (lost_at, blind) = (outcome.lost_at, &letters.blind);
-        Proposal { queue, letters: seen, look, lost_at, groups, unseen: 0, blind, notes }.report()
+        Proposal { queue, letters: seen, look, lost_at, groups, unseen: 0, in_hand: 0, blind, notes }.report()
     }
 
     /// What somebody asked for, for the audit.
