@@ -24,10 +24,88 @@ pub(super) fn document(text: &str) -> Result<Policy, String> {
 }
 
 fn told(error: &serde_norway::Error) -> String {
-    let Some(place) = error.location() else { return error.to_string() };
     let said = error.to_string();
+    let Some(place) = error.location() else { return unquoted(&said) };
     let mark = format!(" at line {} column {}", place.line(), place.column());
-    format!("line {}: {}", place.line(), said.strip_suffix(&mark).unwrap_or(&said))
+    format!("line {}: {}", place.line(), unquoted(said.strip_suffix(&mark).unwrap_or(&said)))
+}
+
+/// What serde says begins with one of these, behind the way to the value.
+const SAYINGS: [&str; 5] =
+    ["invalid type: ", "invalid value: ", "unknown variant `", "unknown field `", "missing field `"];
+
+/// The longest name that is repeated.
+const LONGEST_NAME: usize = 40;
+
+/// What the reader says, without the text that it was given: that may be an address or a secret in the wrong place.
+fn unquoted(said: &str) -> String {
+    let begins = SAYINGS.iter().filter_map(|saying| said.find(saying)).min();
+    let (path, what) = match begins {
+        Some(at) => (said.get(..at).unwrap_or_default(), said.get(at..).unwrap_or_default()),
+        None => said.split_once(": ").unwrap_or(("", said)),
+    };
+    let what = saying(what);
+    match way(path.trim_end_matches(": ")) {
+        path if path.is_empty() => what,
+        path => format!("{path}: {what}"),
+    }
+}
+
+/// The way to a value, as far as its steps look like names.
+fn way(path: &str) -> String {
+    let named: Vec<_> = path.split('.').take_while(|step| is_name(step)).collect();
+    let shown = named.join(".");
+    if shown.len() == path.len() { shown } else { format!("{shown}.…").trim_start_matches('.').to_owned() }
+}
+
+/// Whether it looks like the name of something. The reader puts the place in a list behind it.
+fn is_name(text: &str) -> bool {
+    text.chars().count() <= LONGEST_NAME
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '[' | ']' | '?'))
+}
+
+fn saying(what: &str) -> String {
+    for kind in ["invalid type: ", "invalid value: "] {
+        let Some(rest) = what.strip_prefix(kind) else { continue };
+        // A text may hold what follows it; what is expected is ours.
+        let parted = if rest.starts_with("string ") {
+            rest.rsplit_once("\", expected ")
+        } else {
+            rest.split_once(", expected ")
+        };
+        let Some((found, expected)) = parted else { return "it cannot be meant".to_owned() };
+        return format!("{kind}{}, expected {}", in_words(found), in_words(expected));
+    }
+    if let Some(rest) = what.strip_prefix("unknown variant `") {
+        return rest.rsplit_once("`, expected ").map_or_else(
+            || "unknown word".to_owned(),
+            |(_, expected)| format!("unknown word, expected {expected}"),
+        );
+    }
+    match what.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected ")) {
+        Some((name, expected)) if !is_name(name) => format!("unknown field, expected {expected}"),
+        Some(_) | None => what.to_owned(),
+    }
+}
+
+/// A kind of value as people call it, where the reader uses Rust's words.
+fn in_words(kind: &str) -> &str {
+    let word = kind.split(' ').next().unwrap_or_default();
+    match (word, kind) {
+        ("string" | "character", _) | (_, "a string" | "a borrowed string") => "a text",
+        ("struct", _) => "a mapping of fields",
+        ("map", _) | (_, "a map") => "a mapping",
+        ("sequence", _) | (_, "a sequence") => "a list",
+        ("unit", _) => "nothing",
+        ("enum" | "variant", _) => "one of the words for it",
+        ("field", _) => "the name of a field",
+        (_, "a boolean") => "true or false",
+        ("u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize", _) => {
+            "a whole number"
+        }
+        ("f32" | "f64", _) => "a number",
+        _ => kind,
+    }
 }
 
 /// One step of the way to a value in the document.
@@ -54,17 +132,16 @@ impl From<usize> for Step {
 /// What is wrong with the value at the end of this path, with its line. Only the reader knows lines, so the document is
 /// read again, up to the value, which is then refused.
 fn place(text: &str, path: &[Step], wrong: &str) -> String {
-    let refused = Way { path, wrong }.deserialize(serde_norway::Deserializer::from_str(text));
-    match refused {
-        Err(error) if error.location().is_some() => told(&error),
-        // A value that is not written has no line.
-        Ok(()) | Err(_) => {
-            let shown = path.iter().map(|step| match step {
-                Step::Field(name) => format!(".{name}"),
-                Step::Item(place) => format!("[{place}]"),
-            });
-            format!("{}: {wrong}", shown.collect::<String>().trim_start_matches('.'))
-        }
+    let refused = Way { path, wrong }.deserialize(serde_norway::Deserializer::from_str(text)).err();
+    let steps = path.iter().map(|step| match step {
+        Step::Field(name) => format!(".{name}"),
+        Step::Item(place) => format!("[{place}]"),
+    });
+    let said = format!("{}: {wrong}", way(steps.collect::<String>().trim_start_matches('.')));
+    // A value that is not written has no line.
+    match refused.and_then(|error| error.location()) {
+        Some(place) => format!("line {}: {said}", place.line()),
+        None => said,
     }
 }
 
@@ -140,15 +217,12 @@ where
     D: Deserializer<'de>,
     F: FnOnce(&str) -> Option<T>,
 {
-    from.deserialize_str(Text {
-        expected,
-        parse: |text: &str| parse(text).ok_or_else(|| refused(text, expected)),
-    })
+    from.deserialize_str(Text { expected, parse: |text: &str| parse(text).ok_or_else(|| refused(expected)) })
 }
 
-fn refused(text: &str, expected: &str) -> String {
-    let text: String = text.chars().take(60).collect();
-    format!("{text:?} is not {expected}")
+/// What a text is not. It is not repeated: see [`unquoted`].
+fn refused(expected: &str) -> String {
+    format!("it is not {expected}")
 }
 
 /// The text is judged inside the visitor, because only there the reader knows the line.
@@ -192,7 +266,7 @@ impl<const LEAST: i64, const MOST: i64> Lasting<LEAST, MOST> {
         let expected = Self::expected();
         from.deserialize_str(Text {
             expected: &expected,
-            parse: |text: &str| Self::parse(text).ok_or_else(|| refused(text, &expected)),
+            parse: |text: &str| Self::parse(text).ok_or_else(|| refused(&expected)),
         })
     }
 }
@@ -332,7 +406,7 @@ impl<'de> Visitor<'de> for ScaledToZeroVisitor {
         if text == "leave" {
             return Ok(ScaledToZero::Leave);
         }
-        Err(E::custom(refused(text, "leave or {recover: <number of tasks>}")))
+        Err(E::custom(refused("leave or {recover: <number of tasks>}")))
     }
 
     /// `scaled_to_zero:` with nothing behind it.

@@ -55,9 +55,9 @@ const fn quarter() -> SignedDuration {
 
 /// A target that is an ECS service.
 mod service {
-    use serde::de::Error as _;
     use serde::{Deserializer, Serializer};
 
+    use super::super::read::text;
     use crate::target::{Target, as_text};
 
     pub(super) fn serialize<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error> {
@@ -65,11 +65,8 @@ mod service {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
-        match as_text::deserialize(from)? {
-            service @ Target::Service { .. } => Ok(service),
-            other @ (Target::Alias { .. } | Target::Stack { .. }) => {
-                Err(D::Error::custom(format!("{other} is no service; write ecs:<cluster>/<service>")))
-            }
-        }
+        text(from, "a service, written ecs:<cluster>/<service>", |text| {
+            text.parse().ok().filter(|target| matches!(target, Target::Service { .. }))
+        })
     }
 }

@@ -34,9 +34,33 @@ fn wrong(path: &[Step], field: &str, why: impl Into<String>) -> Problem {
     (below(path, field), why.into())
 }
 
+/// What a name is not that no channel can have.
+const NO_CHANNEL: &str =
+    "it is not the name of a channel: at most 64 letters, digits, dots, hyphens and underscores";
+
+/// Whether a channel may have this name, as the channels secret has it.
+fn is_channel(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.len() <= 64 && name.bytes().all(plain)
+}
+
+fn no_channel(names: &[String], path: &[Step]) -> Option<Problem> {
+    let place = names.iter().position(|name| !is_channel(name))?;
+    Some((below(&below(path, "channels"), place), NO_CHANNEL.to_owned()))
+}
+
 fn channels(notify: &Notify) -> Option<Problem> {
+    if notify.fallback.as_deref().is_some_and(|name| !is_channel(name)) {
+        return Some((at("fallback"), NO_CHANNEL.to_owned()));
+    }
     let own = |(name, rules): (&String, &super::ChannelRules)| {
         let path = below(&at("channels"), name.as_str());
+        if !is_channel(name) {
+            return Some((path, NO_CHANNEL.to_owned()));
+        }
+        if rules.fallback.as_deref().is_some_and(|name| !is_channel(name)) {
+            return Some(wrong(&path, "fallback", NO_CHANNEL));
+        }
         let itself = rules.fallback.as_ref() == Some(name);
         itself.then(|| wrong(&path, "fallback", "a channel is no fallback of its own"))
     };
@@ -56,11 +80,14 @@ fn root(root: &Route) -> Option<Problem> {
 }
 
 fn route(notify: &Notify, this: &Route, path: &[Step]) -> Option<Problem> {
-    if let Some(hours) = this.hours.as_ref().filter(|name| !notify.hours.contains_key(*name)) {
-        return Some(wrong(path, "hours", format!("{hours:?} is not a name in notify.hours")));
+    if this.hours.as_ref().is_some_and(|name| !notify.hours.contains_key(name)) {
+        return Some(wrong(path, "hours", "it is not a name in notify.hours"));
     }
     if this.group_by.iter().flatten().any(|label| label == "state") {
         return Some(wrong(path, "group_by", "by state, the end of an incident would be in another group"));
+    }
+    if let Some(problem) = no_channel(&this.channels, path) {
+        return Some(problem);
     }
     let children = below(path, "routes");
     this.routes.iter().enumerate().find_map(|(place, child)| route(notify, child, &below(&children, place)))
@@ -88,13 +115,19 @@ fn quiet(notify: &Notify) -> Option<Problem> {
 
 fn people(notify: &Notify) -> Option<Problem> {
     let unreached = |person: &super::Person| person.channels.is_empty() && person.mention.is_none();
+    let all = at("people");
+    let named =
+        |(name, person): (&String, &super::Person)| no_channel(&person.channels, &below(&all, name.as_str()));
+    if let Some(problem) = notify.people.iter().find_map(named) {
+        return Some(problem);
+    }
     let (name, _) = notify.people.iter().find(|(_, person)| unreached(person))?;
     Some(wrong(&at("people"), name, "nobody is reached without channels or a mention"))
 }
 
 fn on_call(notify: &Notify) -> Option<Problem> {
     let unknown = |name: &String| {
-        (!notify.people.contains_key(name)).then(|| format!("{name:?} is not a name in notify.people"))
+        (!notify.people.contains_key(name)).then(|| "it is not a name in notify.people".to_owned())
     };
     notify.on_call.iter().find_map(|(name, rotation)| {
         if notify.people.contains_key(name) {
@@ -127,6 +160,12 @@ fn escalation(notify: &Notify) -> Option<Problem> {
         return Some(wrong(&at("escalation"), "severities", "without any, nobody is ever called"));
     }
     let path = below(&at("escalation"), "steps");
+    let is_known =
+        |to: &str| is_channel(to) || notify.people.contains_key(to) || notify.on_call.contains_key(to);
+    if let Some(place) = steps.iter().position(|step| !is_known(&step.to)) {
+        let nobody = "it is neither the name of a channel, nor one in notify.people or notify.on_call";
+        return Some(wrong(&below(&path, place), "to", nobody));
+    }
     let nobody = steps.iter().position(|step| step.to.is_empty());
     let early = || steps.iter().zip(steps.iter().skip(1)).position(|(one, next)| next.after <= one.after);
     nobody.map(|place| wrong(&below(&path, place), "to", "it names nobody")).or_else(|| {

@@ -34,6 +34,14 @@ impl Matchers {
         self.0.get(name).is_none_or(|values| admit(values, value))
     }
 
+    /// Whether every value of this label is meant.
+    pub fn admits_all(&self, name: &str) -> bool {
+        self.0.get(name).is_none_or(|values| {
+            let (not, any) = sides(values);
+            not.is_empty() && any.into_iter().any(|pattern| pattern.contains('*') && like(pattern, ""))
+        })
+    }
+
     /// The names of the labels that it asks for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -126,8 +134,8 @@ impl<'de> Visitor<'de> for Labels {
             if name.is_empty() {
                 return Err(A::Error::custom("a label has a name"));
             }
-            if labels.insert(name.clone(), values).is_some() {
-                return Err(A::Error::custom(format!("duplicate label `{name}`")));
+            if labels.insert(name, values).is_some() {
+                return Err(A::Error::custom("a label stands there twice"));
             }
         }
         Ok(Matchers(labels))
@@ -163,10 +171,7 @@ impl Values {
         if bare.contains('*') {
             return Ok(text.to_owned());
         }
-        let refused = |expected| {
-            let text: String = text.chars().take(60).collect();
-            E::custom(format!("{text:?} is not {expected}"))
-        };
+        let refused = |expected| E::custom(format!("it is not {expected}"));
         (self.judge)(bare).map(|value| format!("{not}{value}")).map_err(refused)
     }
 }
