@@ -5,9 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use shared::ledger::activity::{Acknowledged, Activity};
+use shared::text::LONGEST_NAME;
 
 use crate::decision::Verdict;
-use crate::request::LONGEST_NAME;
 
 /// The longest title that is shown, in characters.
 const LONGEST_TITLE: usize = 500;

@@ -10,14 +10,10 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use shared::text::is_hidden;
-use shared::{Error, Result};
+use shared::{Error, Result, text};
 
 /// Whoever does not say who they are.
 pub const SOMEBODY: &str = "somebody with the link";
-
-/// The longest name, in characters.
-pub const LONGEST_NAME: usize = 80;
 
 /// A name with every character percent-encoded and some room: a form holds nothing else.
 const LARGEST_BODY: usize = 4_096;
@@ -178,24 +174,10 @@ fn sender(event: &Value) -> Result<String, &'static str> {
     named(&name)
 }
 
-/// A name as it is written down: it stands in messages to people, so it is one short line that shows what it is.
+/// A name as it is written down.
 fn named(name: &str) -> Result<String, &'static str> {
     let name = name.trim();
-    if name.is_empty() {
-        return Ok(SOMEBODY.to_owned());
-    }
-    if name.chars().count() > LONGEST_NAME {
-        return Err("The name is longer than 80 characters.");
-    }
-    if name.chars().any(is_unseen) {
-        return Err("The name contains characters that cannot be seen.");
-    }
-    Ok(name.to_owned())
-}
-
-/// Also line ends of Unicode.
-fn is_unseen(c: char) -> bool {
-    is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')
+    if name.is_empty() { Ok(SOMEBODY.to_owned()) } else { text::name(name) }
 }
 
 fn by_hand(event: &Value) -> Result<ByHand> {
@@ -208,6 +190,10 @@ fn by_hand(event: &Value) -> Result<ByHand> {
     match request {
         ByHand::Acknowledge(Wanted { by, .. }) if by.trim().is_empty() => {
             Err(Error::Event("acknowledge.by is empty: say who has the incident in hand".to_owned()))
+        }
+        ByHand::Acknowledge(Wanted { incident, .. }) if incident.trim().is_empty() => {
+            let advice = "the incident is empty: its key stands at the end of each message";
+            Err(Error::Event(advice.to_owned()))
         }
         ByHand::Acknowledge(Wanted { incident, by }) => {
             let by = named(&by).map_err(|why| Error::Event(format!("acknowledge.by: {why}")))?;

@@ -81,9 +81,11 @@ impl Run<'_> {
         notice.labels.clone_from(&sketch.labels);
         let mut explained = self.in_world(None, |world| explain(world, &notice, now));
         for told in &mut explained.channels {
-            let takes = self.channel(&told.channel).map_or(Ok(()), |channel| channel.takes(&notice));
-            if let Err(why) = takes {
-                told.is_useless(why);
+            let Some(channel) = self.channel(&told.channel) else { continue };
+            match (channel.broken(), channel.takes(&notice)) {
+                (Some(why), _) => told.is_useless(&format!("cannot be used: {why}")),
+                (None, Err(why)) => told.is_useless(why),
+                (None, Ok(())) => {}
             }
         }
         let lines = explained.lines();

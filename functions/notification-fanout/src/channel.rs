@@ -307,6 +307,8 @@ impl Channel {
     /// Whether this notice is something for this channel; if not, why. To be asked before a delivery is claimed: a
     /// record of incidents has no place for what is no incident, and one of deployments none for what is none.
     ///
+    /// One that cannot be used takes what it cannot send, so that it is kept with the reason: see [`Channel::broken`].
+    ///
     /// # Errors
     /// Why not, as the end of a sentence on the channel.
     pub fn takes(&self, notice: &Notice) -> Result<(), &'static str> {
@@ -325,6 +327,22 @@ impl Channel {
             | Kind::AmazonQ { .. }
             | Kind::Webhook { .. }
             | Kind::Broken { .. } => Ok(()),
+        }
+    }
+
+    /// Why it cannot be used at all, as the field and what is wrong with it, never its value; nothing where it can.
+    pub fn broken(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Broken { why } => Some(why),
+            Kind::PagerDuty { .. }
+            | Kind::GitHub { .. }
+            | Kind::Slack { .. }
+            | Kind::SlackApp { .. }
+            | Kind::Teams { .. }
+            | Kind::Sns { .. }
+            | Kind::Email { .. }
+            | Kind::AmazonQ { .. }
+            | Kind::Webhook { .. } => None,
         }
     }
 

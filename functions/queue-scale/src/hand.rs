@@ -17,6 +17,7 @@ use shared::error::{Call, Class};
 use shared::ledger::once::Claim;
 use shared::ledger::scaling::{End, Kept, Scaling};
 use shared::target::{Target, covers};
+use shared::text::asked_by;
 use shared::{Error, Report, Result, id};
 
 use crate::Run;
@@ -62,7 +63,8 @@ impl Request {
             return Ok(None);
         };
         let wrong = |problem: &str| Error::Event(format!("scale: {problem}"));
-        let request = Self::deserialize(asked).map_err(|error| wrong(&error.to_string()))?;
+        let mut request = Self::deserialize(asked).map_err(|error| wrong(&error.to_string()))?;
+        request.by = asked_by("scale", request.by.as_deref())?;
         if !matches!(request.service, Target::Service { .. }) {
             return Err(wrong(&format!("{} is no service; write ecs:<cluster>/<service>", request.service)));
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::queue::{self, Record};
 use shared::target::Target;
+use shared::text::asked_by;
 use shared::{Error, Result};
 
 /// The label that applications read.
@@ -131,12 +132,13 @@ pub fn parse(event: &Value) -> Result<Arrived> {
         return Ok(Arrived::Uses { secret: secret.trim().to_owned() });
     }
     if let Some(asked) = event.get("redeploy").filter(|asked| asked.get("service").is_some()) {
-        let request = serde_json::from_value(asked.clone()).map_err(|error| {
+        let mut request: OneService = serde_json::from_value(asked.clone()).map_err(|error| {
             Error::Event(format!(
                 "a redeploy of one service is asked for as {{\"redeploy\": {{\"service\": \"ecs:<cluster>/<service>\", \
                  \"dry_run\": false}}}}: {error}"
             ))
         })?;
+        request.by = asked_by("redeploy", request.by.as_deref())?;
         return Ok(Arrived::RedeployOne(request));
     }
     if let Some(asked) = event.get("redeploy") {
@@ -148,7 +150,8 @@ pub fn parse(event: &Value) -> Result<Arrived> {
         if request.secret.trim().is_empty() {
             return Err(Error::Event("the redeploy names no secret".to_owned()));
         }
-        return Ok(Arrived::Redeploy(Request { secret: request.secret.trim().to_owned(), ..request }));
+        let by = asked_by("redeploy", request.by.as_deref())?;
+        return Ok(Arrived::Redeploy(Request { secret: request.secret.trim().to_owned(), by, ..request }));
     }
     match text(event, "/detail-type") {
         Some("Secret Label Updated") => label(event),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::lambda::Invocation;
 use shared::target::Target;
+use shared::text::asked_by;
 use shared::{Error, Result};
 
 /// The word that a production environment asks for.
@@ -111,7 +112,7 @@ pub(super) fn rollback(asked: &Value, invocation: &Invocation) -> Result<Request
         wanted,
         dry_run: asked.dry_run,
         confirmed: confirmed("rollback", asked.confirm.as_deref())?,
-        by: asked.by.filter(|by| !by.trim().is_empty()),
+        by: asked_by("rollback", asked.by.as_deref())?,
     })
 }
 
@@ -129,7 +130,7 @@ pub(super) fn fix(asked: &Value, invocation: &Invocation) -> Result<Request> {
         },
         dry_run: asked.dry_run,
         confirmed: confirmed("fix", asked.confirm.as_deref())?,
-        by: asked.by.filter(|by| !by.trim().is_empty()),
+        by: asked_by("fix", asked.by.as_deref())?,
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::notice::{Severity, State};
 use shared::policy::notify::{Matchers, Silence};
-use shared::{Error, Result};
+use shared::{Error, Result, text};
 
 use crate::decision::silence::nearest;
 
@@ -154,7 +154,7 @@ fn silence(fields: &Fields<'_>) -> Result<Silence, String> {
         matches: matches(fields)?,
         from: fields.time("from")?,
         until: fields.time("until")?.ok_or_else(|| fields.lacks("until", &format!("write {TIME}")))?,
-        author: fields.said("author", "say who wants it")?,
+        author: fields.name("author", "say who wants it")?,
         reason: fields.said("reason", "say why")?,
     })
 }
@@ -178,7 +178,7 @@ fn end(fields: &Fields<'_>) -> Result<End, String> {
     fields.are_among(&["id", "by"])?;
     Ok(End {
         id: fields.said("id", "{\"silences\": {}} lists those there are, with their ids")?,
-        by: fields.said("by", "say who ends it")?,
+        by: fields.name("by", "say who ends it")?,
     })
 }
 
@@ -238,6 +238,12 @@ impl<'a> Fields<'a> {
             Some("") => Err(format!("{}.{name} is empty: {advice}", self.request)),
             Some(text) => Ok(text.to_owned()),
         }
+    }
+
+    /// Who somebody says they are.
+    fn name(&self, name: &str, advice: &str) -> Result<String, String> {
+        let said = self.said(name, advice)?;
+        text::name(&said).map_err(|why| format!("{}.{name}: {why}", self.request))
     }
 
     fn lacks(&self, name: &str, advice: &str) -> String {
@@ -333,11 +339,11 @@ mod tests {
             (silence("match", json!("service=web")), "silence.match is no object: it names fields"),
             (
                 silence("match", json!({"severity": "sev9"})),
-                "silence.match.severity: \"sev9\" is not sev1 to sev4 or P1 to P4",
+                "silence.match.severity: it is not sev1 to sev4 or P1 to P4",
             ),
             (
                 silence("match", json!({"state": "over"})),
-                "silence.match.state: \"over\" is not firing, resolved or info",
+                "silence.match.state: it is not firing, resolved or info",
             ),
             (
                 silence("match", json!({"service": []})),
@@ -345,6 +351,14 @@ mod tests {
             ),
             (silence("match", json!({"": "web"})), "silence.match.: a label has a name"),
             (json!({"silence": 1}), "silence is an object"),
+            (
+                silence("author", json!("a".repeat(81))),
+                "silence.author: The name is longer than 80 characters.",
+            ),
+            (
+                json!({"unsilence": {"id": "x", "by": "ann\u{202e}"}}),
+                "unsilence.by: The name contains characters that cannot be seen.",
+            ),
             (json!({"unsilence": {"by": "ann"}}), "unsilence.id is missing: {\"silences\": {}} lists"),
             (json!({"unsilence": {"id": "x"}}), "unsilence.by is missing: say who ends it"),
             (json!({"unsilence": {"id": "x", "by": ""}}), "unsilence.by is empty: say who ends it"),

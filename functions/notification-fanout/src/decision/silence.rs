@@ -108,8 +108,22 @@ pub fn remark(
     let elsewhere =
         || format!("environment: what is told here is of {environment}, unless its publisher says otherwise");
     let elsewhere = (!silence.matches.admits("environment", environment)).then(elsewhere);
-    let remarks: Vec<_> = unknown.chain(elsewhere).collect();
+    let everything =
+        is_everything(silence, environment).then(|| "this silences everything, pages too".to_owned());
+    let remarks: Vec<_> = everything.into_iter().chain(unknown).chain(elsewhere).collect();
     (!remarks.is_empty()).then(|| remarks.join(". "))
+}
+
+/// Whether nothing that it asks for narrows what is told here.
+fn is_everything(silence: &Silence, environment: &str) -> bool {
+    let matches = &silence.matches;
+    let all = |name, values: &[&str]| values.iter().all(|value| matches.admits(name, value));
+    matches.names().all(|name| match name {
+        "environment" => matches.admits(name, environment),
+        "severity" => all(name, &["sev1", "sev2", "sev3", "sev4"]),
+        "state" => all(name, &["firing", "resolved", "info"]),
+        _ => matches.admits_all(name),
+    })
 }
 
 /// What goes on and is silenced at once, the worst and then the oldest first.

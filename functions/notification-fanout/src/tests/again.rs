@@ -295,6 +295,16 @@ async fn a_dry_run_knows_what_a_channel_has_no_use_for() {
         {"name": "pager", "type": "pagerduty", "routing_key": "hunter2hunter2hunter2hunter2abcd"},
     ]});
     let stage = Stage::new(receiver.http.clone(), &secret.to_string(), "");
+    let broken = json!({"channels": [
+        {"name": "ops", "type": "slack", "url": "hooks.invalid/hunter2"},
+        {"name": "pager", "type": "pagerduty", "routing_key": "hunter2hunter2hunter2hunter2abcd"},
+    ]});
+    let broken = Stage::new(receiver.http.clone(), &broken.to_string(), "");
+    let report = broken.handle(&json!({"explain": {"severity": "sev1"}})).await.unwrap();
+    let told = &report.answer()["channels"];
+    assert_eq!((&told[0]["would"], &told[1]["would"]), (&json!("drop"), &json!("tell")), "{told}");
+    assert_eq!(told[0]["why"], "the channel cannot be used: url is not an address");
+    assert!(!report.answer().to_string().contains("hunter2"), "{}", report.answer());
     for (state, would) in [("firing", "tell"), ("info", "drop")] {
         let report = stage.handle(&json!({"explain": {"state": state, "severity": "sev3"}})).await.unwrap();
         assert_eq!(report.answer()["channels"][0]["would"], would, "{state}: {}", report.answer());
