@@ -19,7 +19,7 @@ pub use time::When;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::say::Output;
@@ -49,7 +49,7 @@ Without --env, WK_ENV says the environment; without that, it is the only one wat
 
 /// The watch over services on Amazon ECS, by hand.
 #[derive(Debug, Parser)]
-#[command(name = "wk", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "wk", version, after_help = EXAMPLES)]
 pub struct Args {
     /// The environment whose stack is meant.
     #[arg(long, short, global = true, value_name = "ENVIRONMENT")]
@@ -147,59 +147,32 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it changes something that must not be left half done: it is ended only when that is asked for twice.
-    pub const fn acts(&self) -> bool {
-        match self {
-            Self::Rollback(Rollback { sure, .. })
-            | Self::Redeploy(Redeploy { sure, .. })
-            | Self::Scale(Scale { sure, .. })
-            | Self::Stack(StackTask::Fix(Fix { sure, .. })) => sure.apply,
-            Self::Dlq(
-                Dlq::Redrive { apply, .. }
-                | Dlq::Archive(Emptying { apply, .. })
-                | Dlq::Drain(Emptying { apply, .. })
-                | Dlq::Purge(Emptying { apply, .. })
-                | Dlq::Restore { apply, .. },
-            ) => *apply,
-            Self::Ack { .. } | Self::Silence(_) | Self::Freeze(Freeze { switch: Some(_) }) => true,
-            Self::Dlq(Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. })
-            | Self::Status(_)
-            | Self::Diagnose { .. }
-            | Self::Monitor(_)
-            | Self::Secrets(_)
-            | Self::Env(_)
-            | Self::Validate(_)
-            | Self::Scaling
-            | Self::Incidents(_)
-            | Self::Route(_)
-            | Self::Policy(_)
-            | Self::Freeze(Freeze { switch: None })
-            | Self::Audit(_)
-            | Self::Doctor
-            | Self::Completions { .. }
-            | Self::Man => false,
-        }
-    }
-
     /// Whether it takes the whole terminal, and so hears Ctrl-C as a key.
     pub const fn is_live(&self) -> bool {
         matches!(self, Self::Status(Status { watch: true, .. }))
     }
 
-    /// What is true when it is interrupted.
-    pub const fn interrupted(&self) -> &'static str {
-        if matches!(self, Self::Dlq(_)) && !matches!(self, Self::Dlq(Dlq::Status { .. })) {
-            "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five minutes, \
-             the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
-        } else if matches!(self, Self::Monitor(_)) {
-            "interrupted; nothing was changed, and the deployment goes on"
-        } else if !self.acts() {
-            "interrupted; nothing was changed"
-        } else if matches!(self, Self::Freeze(_)) {
-            "interrupted. The policy is as it was, or with the freeze as you wanted it: wk freeze says which"
-        } else {
-            "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
-             incidents, wk silence)"
+    /// What is true when it is interrupted, whether it had begun to change something or not.
+    pub const fn interrupted(&self, begun: bool) -> &'static str {
+        match (self, begun) {
+            (Self::Monitor(_), _) => "interrupted; nothing was changed, and the deployment goes on",
+            (Self::Dlq(Dlq::Status { .. }), _) => "interrupted; nothing was changed",
+            (Self::Dlq(_), false) => {
+                "interrupted; nothing was changed. What was looked at comes back by itself, and until then, at most five \
+                 minutes, the queue may count as being worked on"
+            }
+            (Self::Dlq(_), true) => {
+                "interrupted. No letter is lost: what was in hand comes back by itself, and until then, at most five minutes, \
+                 the queue counts as being worked on. What was sent or archived a moment ago may be there twice"
+            }
+            (_, false) => "interrupted; nothing was changed",
+            (Self::Freeze(_), true) => {
+                "interrupted. The policy is as it was, or with the freeze as you wanted it: wk freeze says which"
+            }
+            (_, true) => {
+                "interrupted. What was begun is written down and may go on: look before you ask again (wk diagnose, wk \
+                 incidents, wk silence)"
+            }
         }
     }
 }
@@ -207,7 +180,7 @@ impl Command {
 /// Who asks.
 #[derive(Debug, ClapArgs)]
 pub struct Who {
-    /// Who asks; without it, the name that you are logged in with.
+    /// Who asks, in 80 characters at most; without it, $USER.
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
 }
@@ -247,9 +220,10 @@ pub struct Rollback {
 
 /// Of which secret, or which service.
 #[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("what").args(["secret", "service"]).required(true).multiple(false))]
 pub struct Redeploy {
     /// The services that use this secret, by its name or ARN.
-    #[arg(long, required_unless_present = "service", conflicts_with = "service")]
+    #[arg(long)]
     pub secret: Option<String>,
     /// This service alone, such as prod/web: what runs is deployed anew.
     #[arg(long)]
@@ -308,6 +282,25 @@ mod tests {
         expect_file!["../snapshots/help.txt"].assert_eq(&help);
     }
 
+    #[test]
+    fn what_is_interrupted_says_only_what_may_be_true() {
+        let deed = "may be there twice";
+        for (line, begun, said, unsaid) in [
+            ("wk dlq status", false, "nothing was changed", deed),
+            ("wk dlq peek q", false, "nothing was changed", deed),
+            ("wk dlq groups q", false, "comes back by itself", deed),
+            ("wk dlq drain q --count 3", false, "nothing was changed", deed),
+            ("wk dlq drain q --count 3 --apply", true, deed, "nothing was changed"),
+            ("wk silence", false, "nothing was changed", "may go on"),
+            ("wk silence --end 0f1e", true, "may go on", "nothing was changed"),
+            ("wk freeze off", true, "wk freeze says which", "nothing was changed"),
+            ("wk monitor web", false, "the deployment goes on", deed),
+        ] {
+            let words = Args::try_parse_from(line.split(' ')).unwrap().command.interrupted(begun);
+            assert!(words.contains(said) && !words.contains(unsaid), "{line}: {words}");
+        }
+    }
+
     #[track_caller]
     fn check(line: &str, wrong: Option<&str>) {
         let parsed = Args::try_parse_from(line.split(' '));
@@ -330,9 +323,13 @@ mod tests {
         check("wk scale prod/web -1", Some("-1"));
         check("wk stack fix billing --skip-unfixable --cancel-in-progress --apply", None);
         check("wk redeploy --service web --secret prod/db", Some("cannot be used with"));
-        check("wk redeploy", Some("--secret"));
+        check("wk redeploy", Some("<--secret <SECRET>|--service <SERVICE>>"));
+        check("wk redeploy --apply --confirm REDEPLOY", Some("--service <SERVICE>"));
         check("wk rollback ecs:prod/web --to 41 --at 2026-11-20T03:00:00Z", Some("cannot be used with"));
-        check("wk dlq redrive orders-dlq", Some("--group"));
+        check("wk dlq redrive orders-dlq", Some("<--group <GROUP>|--everything>"));
+        check("wk dlq redrive orders-dlq --group abcdef --everything", Some("cannot be used with"));
+        check("wk dlq drain orders-dlq --count 3 --apply --confirm DRAIN", None);
+        check("wk dlq drain orders-dlq --count 3 --confirm DRAIN", Some("--apply"));
         check("wk dlq purge orders-dlq", Some("--count"));
         check("wk silence service=web", Some("--until"));
         check("wk silence", None);

@@ -25,6 +25,8 @@ mod when;
 
 use clap::CommandFactory;
 use serde_json::Value;
+use shared::policy::Policy;
+use shared::text::is_hidden;
 
 use crate::Problem;
 use crate::args::{Args, Command, Route, Secrets, StackTask, Sure, Who};
@@ -34,6 +36,12 @@ use crate::say::Out;
 
 /// What stands below a plan.
 const PLAN: &str = "This is the plan; nothing was changed. With --apply it is carried out.";
+
+/// Why nothing was done although the word was given.
+const CHANGED: &str = "the plan has changed meanwhile; nothing was done. Look, and ask again";
+
+/// The longest name of who asks, in characters.
+const LONGEST_NAME: usize = 80;
 
 /// Answers what needs no account; nothing where one is needed.
 pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {
@@ -127,7 +135,8 @@ fn man(out: &Out) -> Result<Exit, Problem> {
 /// A command's page, and after it those of its own commands: one document has all.
 fn pages(command: &clap::Command, to: &mut Vec<u8>) -> std::io::Result<()> {
     clap_mangen::Man::new(command.clone()).render(to)?;
-    command.get_subcommands().try_for_each(|command| pages(command, to))
+    let mut own = command.get_subcommands().filter(|command| command.get_name() != "help");
+    own.try_for_each(|command| pages(command, to))
 }
 
 /// The text of a field; empty where there is none.
@@ -153,8 +162,24 @@ fn each<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> 
 fn by(who: &Who) -> Result<String, Problem> {
     let env = shared::config::Env::process();
     let name = who.by.clone().or_else(|| env.optional("USER")).or_else(|| env.optional("LOGNAME"));
-    name.filter(|name| !name.trim().is_empty())
-        .ok_or_else(|| Problem::new("it is not known who asks: give --by, it is told with what is done"))
+    let name = name
+        .filter(|name| !name.trim().is_empty())
+        .ok_or_else(|| Problem::new("it is not known who asks: give --by, it is told with what is done"))?;
+    one_line("who asks (--by)", &name, LONGEST_NAME)
+}
+
+/// A text that stands in messages to people: one short line that shows what it is.
+fn one_line(what: &str, text: &str, most: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > most {
+        return Err(Problem::new(format!("{what} is longer than {most} characters")));
+    }
+    if text.chars().any(|c| is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Err(Problem::new(format!(
+            "{what} contains line ends or other characters that cannot be seen"
+        )));
+    }
+    Ok(text.to_owned())
 }
 
 /// Who asks for a deed; a plan is anybody's.
@@ -165,7 +190,8 @@ fn asker(sure: &Sure) -> Result<String, Problem> {
     }
 }
 
-/// The word that production asks for: as it was given, or as somebody types it. Nothing outside of production.
+/// The word that production asks for: as it was given, or as somebody types it. Nothing outside of production, and of what
+/// may be production: a target in the cluster, where there is one.
 ///
 /// # Errors
 /// Where it is production, and the word is another or nobody can be asked.
@@ -173,6 +199,7 @@ async fn sure(
     reach: &Reach,
     given: Option<&str>,
     word: &'static str,
+    cluster: Option<&str>,
     out: &Out,
 ) -> Result<Option<&'static str>, Problem> {
     if let Some(given) = given {
@@ -182,15 +209,62 @@ async fn sure(
             Err(Problem::refused(format!("the word is {word}; nothing was changed")))
         };
     }
-    if !reach.is_production().await {
+    let environment = reach.is_production().await.then_some(reach.stack.environment.as_str());
+    let Some(why) = production(environment, cluster) else {
         return Ok(None);
-    }
-    let environment = &reach.stack.environment;
-    match out.typed(&format!("{environment} is production. Type {word} to go on:")).await {
+    };
+    match out.typed(&format!("{why}. Type {word} to go on:")).await {
         Some(typed) if typed == word => Ok(Some(word)),
         Some(_) => Err(Problem::refused("that is not the word; nothing was changed")),
-        None => Err(Problem::refused(format!(
-            "{environment} is production, and nobody can be asked here: give --confirm {word}"
-        ))),
+        None => Err(Problem::refused(format!("{why}, and nobody can be asked here: give --confirm {word}"))),
+    }
+}
+
+/// Why the word is asked for: this environment is production, or the cluster is called as production is.
+fn production(environment: Option<&str>, cluster: Option<&str>) -> Option<String> {
+    let cluster = cluster.filter(|cluster| Policy::default().is_production(cluster));
+    match (environment, cluster) {
+        (Some(environment), _) => Some(format!("{environment} is production")),
+        (None, Some(cluster)) => Some(format!("the cluster {cluster} is called as production is")),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_NAME, one_line, production};
+
+    #[test]
+    fn the_word_is_asked_for_where_anything_is_called_as_production_is() {
+        for (environment, cluster, expected) in [
+            (None, None, None),
+            (None, Some("demo"), None),
+            (None, Some("prod"), Some("the cluster prod is called as production is")),
+            (Some("live"), Some("demo"), Some("live is production")),
+            (Some("prod"), None, Some("prod is production")),
+        ] {
+            assert_eq!(production(environment, cluster).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_one_short_line_that_shows_what_it_is() {
+        let long = "é".repeat(LONGEST_NAME);
+        for (name, expected) in [
+            (" ann ", Ok("ann")),
+            ("Ann 👩\u{200d}🚒", Ok("Ann 👩\u{200d}🚒")),
+            (long.as_str(), Ok(long.as_str())),
+            (&format!("{long}e"), Err("longer than 80 characters")),
+            ("ann\nben", Err("cannot be seen")),
+            ("ann\u{1b}[31m", Err("cannot be seen")),
+            ("ann\u{202e}", Err("cannot be seen")),
+            ("ann\u{2028}ben", Err("cannot be seen")),
+        ] {
+            match (one_line("it", name, LONGEST_NAME), expected) {
+                (Ok(name), Ok(expected)) => assert_eq!(name, expected),
+                (Err(problem), Err(said)) => assert!(problem.to_string().contains(said), "{problem}"),
+                (read, expected) => panic!("{read:?} instead of {expected:?}"),
+            }
+        }
     }
 }

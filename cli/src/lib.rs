@@ -8,6 +8,7 @@
 mod alarms;
 pub mod args;
 mod command;
+mod ends;
 pub mod exit;
 pub mod journal;
 mod problem;
@@ -22,14 +23,14 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use shared::config::Env;
-use tokio::signal::ctrl_c;
 
 use args::Args;
+use ends::Ends;
 use exit::Exit;
 pub use problem::Problem;
 use say::Out;
 
-/// The whole program: its words, its exit code, and Ctrl-C.
+/// The whole program: its words, its exit code, and what ends it from outside.
 pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -60,41 +61,41 @@ pub fn main() -> ExitCode {
         if args.command.is_live() {
             return running.await;
         }
-        let pressed = async || drop(ctrl_c().await);
-        interruptible(running, &args.command, &out, pressed).await
+        match Ends::new() {
+            Ok(mut ends) => interruptible(running, &args.command, &out, async || ends.wait().await).await,
+            Err(problem) => {
+                out.problem(&problem);
+                problem.exit()
+            }
+        }
     });
     // A question to a terminal that nobody answers must not keep it from ending.
     runtime.shutdown_background();
     out.ended(exit).into()
 }
 
-/// Goes on to its end, or to Ctrl-C; what acts is ended only when that is asked for twice.
+/// Goes on to its end, or until it is interrupted; what has begun to change something is ended only when that is asked for
+/// twice.
 async fn interruptible(
     running: impl Future<Output = Exit>,
     command: &args::Command,
     out: &Out,
-    pressed: impl AsyncFn(),
+    mut interrupted: impl AsyncFnMut(),
 ) -> Exit {
     let mut running = pin!(running);
-    if command.acts() {
-        tokio::select! {
-            exit = &mut running => return exit,
-            () = pressed() => {}
-        }
-        // Whoever is asked for the word has begun nothing yet.
-        if out.is_asking() {
-            out.problem(&"interrupted; nothing was changed");
-            return Exit::Interrupted;
-        }
-        out.note("Ending what was begun; Ctrl-C once more ends at once.");
-    }
     tokio::select! {
-        exit = running => exit,
-        () = pressed() => {
-            out.problem(&command.interrupted());
-            Exit::Interrupted
+        exit = &mut running => return exit,
+        () = interrupted() => {}
+    }
+    if out.has_begun() {
+        out.note("Ending what was begun; Ctrl-C once more ends at once.");
+        tokio::select! {
+            exit = running => return exit,
+            () = interrupted() => {}
         }
     }
+    out.problem(&command.interrupted(out.has_begun()));
+    Exit::Interrupted
 }
 
 /// Credentials that the SDK takes before those of any profile.
@@ -155,38 +156,51 @@ mod tests {
     use super::interruptible;
     use super::say::{Out, Output};
 
-    /// How a command ends whose work takes until Ctrl-C was pressed so often, and that many times it is.
-    async fn check(line: &str, work: Option<usize>, presses: usize, expected: Exit) {
-        let command = Args::try_parse_from(line.split(' ')).unwrap().command;
+    /// How a command ends whose work takes until Ctrl-C was pressed so often, and that many times it is; it begins to change
+    /// something after so many.
+    async fn check(begins: Option<usize>, work: Option<usize>, presses: usize, expected: Exit) {
+        let command = Args::try_parse_from(["wk", "ack", "it"]).unwrap().command;
+        let out = Out::new(Output::Text);
         let count = Cell::new(0);
         let press = async || {
+            // The work gets its turn between two of them.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
             if count.get() == presses {
                 pending::<()>().await;
             }
             count.set(count.get() + 1);
         };
         let working = async {
-            while work != Some(count.get()) {
+            loop {
+                if begins == Some(count.get()) {
+                    out.begin();
+                }
+                if work == Some(count.get()) {
+                    return Exit::Good;
+                }
                 tokio::task::yield_now().await;
             }
-            Exit::Good
         };
-        let ended = interruptible(working, &command, &Out::new(Output::Text), press).await;
-        assert_eq!(ended, expected, "{line}, pressed {presses} times");
+        let ended = interruptible(working, &command, &out, press).await;
+        assert_eq!(ended, expected, "begins after {begins:?}, takes {work:?}, pressed {presses} times");
     }
 
     #[tokio::test]
-    async fn what_acts_is_brought_to_its_end_unless_that_is_asked_for_twice() {
-        for deed in
-            ["wk rollback ecs:prod/web --apply", "wk dlq drain orders-dlq --count 3 --apply", "wk ack it"]
-        {
-            check(deed, Some(0), 0, Exit::Good).await;
-            check(deed, Some(1), 1, Exit::Good).await;
-            check(deed, None, 2, Exit::Interrupted).await;
-        }
-        for look in ["wk status", "wk rollback ecs:prod/web", "wk dlq drain orders-dlq --count 3"] {
-            check(look, Some(0), 0, Exit::Good).await;
-            check(look, None, 1, Exit::Interrupted).await;
+    async fn what_was_begun_is_brought_to_its_end_unless_that_is_asked_for_twice() {
+        for (begins, work, presses, expected) in [
+            // It only looks, plans, or asks for the word.
+            (None, Some(0), 0, Exit::Good),
+            (None, Some(1), 1, Exit::Interrupted),
+            (None, None, 1, Exit::Interrupted),
+            // What is not begun by then is not begun any more.
+            (Some(1), Some(1), 1, Exit::Interrupted),
+            (Some(0), Some(0), 0, Exit::Good),
+            (Some(0), Some(1), 1, Exit::Good),
+            (Some(0), None, 2, Exit::Interrupted),
+        ] {
+            check(begins, work, presses, expected).await;
         }
     }
 }

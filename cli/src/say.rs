@@ -52,23 +52,29 @@ pub struct Out {
     output: Output,
     /// Whether something could not be written, although somebody reads.
     cut: Cell<bool>,
-    /// Whether a person is asked something, so that nothing is done until they answer.
-    asking: Cell<bool>,
+    /// Whether something may have been changed.
+    begun: Cell<bool>,
 }
 
 impl Out {
     /// Answers are written so.
     pub const fn new(output: Output) -> Self {
-        Self { output, cut: Cell::new(false), asking: Cell::new(false) }
+        Self { output, cut: Cell::new(false), begun: Cell::new(false) }
     }
 
-    /// How it ended, all things considered: an answer that could not be written is none.
+    /// How it ended, all things considered: an answer that could not be written is none, but what was done is done.
     pub fn ended(&self, exit: Exit) -> Exit {
-        if self.cut.get() && exit == Exit::Good {
-            self.problem(&"the answer could not be written");
-            return Exit::Unable;
+        match (self.cut.get(), self.begun.get(), exit) {
+            (true, true, Exit::Good) => {
+                self.problem(&"it was done, but the answer could not be written");
+                exit
+            }
+            (true, false, Exit::Good) => {
+                self.problem(&"the answer could not be written");
+                Exit::Unable
+            }
+            _ => exit,
         }
-        exit
     }
 
     /// An answer: as it is for scripts, as these words for people.
@@ -155,14 +161,40 @@ impl Out {
             std::io::stdin().read_line(&mut line).ok()?;
             Some(line.trim().to_owned())
         });
-        self.asking.set(true);
-        let typed = typing.await.ok().flatten();
-        self.asking.set(false);
-        typed
+        typing.await.ok().flatten()
     }
 
-    /// Whether a person is being asked something.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.asking.get()
+    /// From here on something may be changed: to be said right before it is asked for.
+    pub(crate) fn begin(&self) {
+        self.begun.set(true);
+    }
+
+    /// Whether something may have been changed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Out, Output};
+    use crate::exit::Exit;
+
+    #[test]
+    fn an_answer_that_could_not_be_written_is_none_but_what_was_done_is_done() {
+        for (cut, begun, exit, expected) in [
+            (false, false, Exit::Good, Exit::Good),
+            (true, false, Exit::Good, Exit::Unable),
+            (true, true, Exit::Good, Exit::Good),
+            (true, true, Exit::Errors, Exit::Errors),
+            (true, false, Exit::Warnings, Exit::Warnings),
+        ] {
+            let out = Out::new(Output::Text);
+            out.cut.set(cut);
+            if begun {
+                out.begin();
+            }
+            assert_eq!(out.ended(exit), expected, "{cut} {begun}");
+        }
     }
 }

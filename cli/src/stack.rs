@@ -160,8 +160,9 @@ fn choose(found: Vec<Stack>, environment: Option<&str>) -> Result<Stack, Problem
         (Some(_), false, None) => Err(Problem::new(format!(
             "several environments are watched here: {all}. Say which: --env, or WK_ENV"
         ))),
-        (Some(_), false, Some(wanted)) => {
-            Err(Problem::new(format!("several stacks watch {wanted}; only one may")))
+        (Some(last), false, Some(wanted)) => {
+            let names: Vec<_> = fitting.iter().chain([&last]).map(|stack| stack.name.as_str()).collect();
+            Err(Problem::new(format!("several stacks watch {wanted}: {}; only one may", names.join(", "))))
         }
         (None, _, Some(wanted)) if !all.is_empty() => Err(Problem::new(format!(
             "no stack of Watchkeeper watches {wanted} in this account and Region; there are: {all}"
@@ -241,7 +242,11 @@ mod tests {
         check(&["dev", "prod"], Some("prod"), Ok("prod"));
         check(&["dev", "prod"], None, Err("several environments are watched here: dev, prod. Say which"));
         check(&["dev", "prod"], Some("staging"), Err("no stack of Watchkeeper watches staging"));
-        check(&["prod", "prod"], Some("prod"), Err("several stacks watch prod"));
+        check(
+            &["prod", "prod"],
+            Some("prod"),
+            Err("several stacks watch prod: watchkeeper-prod, watchkeeper-prod; only one may"),
+        );
         check(&[], None, Err("there is no stack of Watchkeeper"));
         check(&[], Some("prod"), Err("there is no stack of Watchkeeper"));
     }

@@ -1,8 +1,8 @@
 //! `wk dlq`.
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::Who;
+use super::Sure;
 
 /// Dead-letter queues.
 #[derive(Debug, Subcommand)]
@@ -29,29 +29,42 @@ pub enum Dlq {
         queue: String,
     },
     /// Send letters back: a few first, then the others. Without --apply, only the plan is told.
+    #[command(
+        after_help = "With --apply, production asks for the word REDRIVE: it is typed, or given with --confirm REDRIVE."
+    )]
+    #[command(group = ArgGroup::new("which").args(["group", "everything"]).required(true).multiple(false))]
     Redrive {
         /// Its name, URL or ARN.
         queue: String,
         /// Of this group: its id, or at least 6 characters of its beginning.
-        #[arg(long, conflicts_with = "everything", required_unless_present = "everything")]
+        #[arg(long)]
         group: Option<String>,
         /// All, whatever they died of.
         #[arg(long)]
         everything: bool,
-        /// Carry the plan out.
-        #[arg(long)]
-        apply: bool,
-        /// Who asks.
+        /// What makes it a deed.
         #[command(flatten)]
-        who: Who,
+        sure: Sure,
     },
     /// Keep letters in the archive, and take them out of the queue. Without --apply, only the plan is told.
+    #[command(
+        after_help = "With --apply, production asks for the word ARCHIVE: it is typed, or given with --confirm ARCHIVE."
+    )]
     Archive(Emptying),
     /// Send back what can succeed, and archive the others. Without --apply, only the plan is told.
+    #[command(
+        after_help = "With --apply, production asks for the word DRAIN: it is typed, or given with --confirm DRAIN."
+    )]
     Drain(Emptying),
     /// Empty a queue: all goes into the archive. Without --apply, only the plan is told.
+    #[command(
+        after_help = "With --apply, production asks for the word PURGE: it is typed, or given with --confirm PURGE."
+    )]
     Purge(Emptying),
     /// Send letters of the archive to their queue again. Without --apply, only the plan is told.
+    #[command(
+        after_help = "With --apply, production asks for the word RESTORE: it is typed, or given with --confirm RESTORE."
+    )]
     Restore {
         /// Its name, URL or ARN.
         queue: String,
@@ -66,12 +79,9 @@ pub enum Dlq {
         /// Also what was restored before.
         #[arg(long)]
         again: bool,
-        /// Carry the plan out.
-        #[arg(long)]
-        apply: bool,
-        /// Who asks.
+        /// What makes it a deed.
         #[command(flatten)]
-        who: Who,
+        sure: Sure,
     },
 }
 
@@ -86,12 +96,9 @@ pub struct Emptying {
     /// Of this group only: its id, or at least 6 characters of its beginning; not for a purge.
     #[arg(long)]
     pub group: Option<String>,
-    /// Carry the plan out.
-    #[arg(long)]
-    pub apply: bool,
-    /// Who asks.
+    /// What makes it a deed.
     #[command(flatten)]
-    pub who: Who,
+    pub sure: Sure,
 }
 
 /// Where letters of the archive are sent.
@@ -101,6 +108,20 @@ pub enum To {
     Dlq,
     /// To where they came from.
     Source,
+}
+
+impl Dlq {
+    /// What makes it a deed, and the word that production asks for; nothing of what only looks.
+    pub(crate) const fn deed(&self) -> Option<(&Sure, &'static str)> {
+        match self {
+            Self::Redrive { sure, .. } => Some((sure, "REDRIVE")),
+            Self::Archive(Emptying { sure, .. }) => Some((sure, "ARCHIVE")),
+            Self::Drain(Emptying { sure, .. }) => Some((sure, "DRAIN")),
+            Self::Purge(Emptying { sure, .. }) => Some((sure, "PURGE")),
+            Self::Restore { sure, .. } => Some((sure, "RESTORE")),
+            Self::Status { .. } | Self::Peek { .. } | Self::Groups { .. } => None,
+        }
+    }
 }
 
 impl To {

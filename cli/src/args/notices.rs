@@ -82,7 +82,10 @@ Examples:
   wk route test --severity sev1 --subject prod/web --kind ecs-service
   wk route test --severity sev3 --at 2026-11-29T03:00:00Z      in the night from Saturday to Sunday
   wk route test --state resolved --label service=web           the end of an incident
-  wk route test --severity sev2 --policy policy.yaml           under a policy that is not in place yet")]
+  wk route test --severity sev2 --policy policy.yaml           under a policy that is not in place yet
+
+Exit codes: 0 somebody would be told; 2 nobody would be, or a channel cannot be used or does not exist; 3 could not run, or
+the policy in place cannot be read.")]
 pub struct Sketch {
     /// How bad: sev1 to sev4.
     #[arg(long, default_value = "sev2", value_parser = severity)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deed::{Deed, outcome};
+use super::deed::{Deed, cluster, outcome, unless_missing};
 use super::{asker, each, services, shown, text};
 use crate::Problem;
 use crate::args::{Fix, Rollback};
@@ -106,8 +106,9 @@ pub(super) async fn rollback(reach: &Reach, asked: &Rollback, out: &Out) -> Resu
         function: Function::AlarmRollback,
         event: &event,
         word: "ROLLBACK",
+        cluster: cluster(&target),
         done: "rolled_back",
-        without: |_| Exit::Errors,
+        without: |plan| unless_missing(plan, Exit::Errors),
         show: &|answer, out| {
             outcome(answer, out);
             // What this can take back, it takes back with all that it knows; the AWS CLI would do as told.
@@ -133,11 +134,12 @@ pub(super) async fn fix(reach: &Reach, asked: &Fix, out: &Out) -> Result<Exit, P
         function: Function::AlarmRollback,
         event: &event,
         word: "ROLLBACK",
+        cluster: None,
         done: "rolled_back",
         without: |plan| match text(plan, "/standing") {
             "well" => Exit::Good,
             "on_its_way" => Exit::Warnings,
-            _ => Exit::Errors,
+            _ => unless_missing(plan, Exit::Errors),
         },
         show: &|answer, out| {
             outcome(answer, out);

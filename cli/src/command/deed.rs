@@ -1,8 +1,9 @@
 //! A change: the plan first, then, with `--apply` and the word that production asks for, what was planned.
 
 use serde_json::Value;
+use shared::target::Target;
 
-use super::{PLAN, each, shown, sure, text};
+use super::{CHANGED, PLAN, each, shown, sure, text};
 use crate::Problem;
 use crate::args::Sure;
 use crate::exit::Exit;
@@ -17,6 +18,8 @@ pub(super) struct Deed<'a> {
     pub(super) event: &'a dyn Fn(bool, Option<&str>) -> Value,
     /// The word that production asks for.
     pub(super) word: &'static str,
+    /// The cluster of what it is done to.
+    pub(super) cluster: Option<&'a str>,
     /// The outcome's word where it is done.
     pub(super) done: &'static str,
     /// How it ends where nothing is proposed.
@@ -46,14 +49,15 @@ impl Deed<'_> {
         if out.is_for_people() {
             (self.show)(&plan, out);
         }
-        let confirm = sure(reach, self.sure.confirm.as_deref(), self.word, out).await?;
+        let confirm = sure(reach, self.sure.confirm.as_deref(), self.word, self.cluster, out).await?;
         // Somebody who types a word has read that plan, and takes their time.
         let now = reach.ask(self.function, &(self.event)(true, None)).await?;
         if now.get("plan") != plan.get("plan") {
             out.answer(&now, |out| (self.show)(&now, out));
-            out.problem(&"the plan has changed meanwhile; nothing was done. Look, and ask again");
+            out.problem(&CHANGED);
             return Ok(Exit::Errors);
         }
+        out.begin();
         let done = match reach.ask(self.function, &(self.event)(false, confirm)).await {
             Ok(done) => done,
             Err(problem) => {
@@ -64,6 +68,19 @@ impl Deed<'_> {
         };
         out.answer(&done, |out| (self.show)(&done, out));
         Ok(if text(&done, "/outcome") == self.done { Exit::Good } else { Exit::Errors })
+    }
+}
+
+/// How it ends where nothing is proposed: what was named and is not there could not run.
+pub(super) fn unless_missing(plan: &Value, otherwise: Exit) -> Exit {
+    if plan.get("missing") == Some(&Value::Bool(true)) { Exit::Unable } else { otherwise }
+}
+
+/// The cluster of a target; nothing of what runs in none.
+pub(super) fn cluster(target: &Target) -> Option<&str> {
+    match target {
+        Target::Service { cluster, .. } => Some(cluster),
+        Target::Alias { .. } | Target::Stack { .. } => None,
     }
 }
 

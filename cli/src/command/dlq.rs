@@ -5,8 +5,9 @@ mod plan;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::notices::quoted;
 use super::when::{self, aged, at};
-use super::{PLAN, by, each, shown, text};
+use super::{CHANGED, PLAN, by, each, shown, sure, text};
 use crate::Problem;
 use crate::args::{Dlq, Emptying};
 use crate::exit::Exit;
@@ -14,14 +15,15 @@ use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
 
 pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, Problem> {
-    let Some(is_applied) = is_deed(asked) else {
+    let Some((wanted, word)) = asked.deed() else {
         let answer = reach.ask(Function::DlqTriage, &event(asked, false)?).await?;
         out.answer(&answer, |out| show(asked, &answer, out));
         return Ok(exit(asked, &answer));
     };
     // Before anything else: whoever may not ask need not wait for the plan.
-    let deed = if is_applied { Some(event(asked, false)?) } else { None };
-    let plan = reach.ask(Function::DlqTriage, &event(asked, true)?).await?;
+    let deed = if wanted.apply { Some(event(asked, false)?) } else { None };
+    let planning = event(asked, true)?;
+    let plan = reach.ask(Function::DlqTriage, &planning).await?;
     let is_possible = text(&plan, "/outcome") == "proposed";
     let Some(deed) = deed.filter(|_| is_possible) else {
         out.answer(&plan, |out| {
@@ -35,21 +37,20 @@ pub(super) async fn run(reach: &Reach, asked: &Dlq, out: &Out) -> Result<Exit, P
     if out.is_for_people() {
         plan::show(&plan, out);
     }
+    let word = sure(reach, wanted.confirm.as_deref(), word, None, out).await?;
+    // Another look costs receives: only who types a word takes their time.
+    if word.is_some() && wanted.confirm.is_none() {
+        let now = reach.ask(Function::DlqTriage, &planning).await?;
+        if plan::numbers(&now) != plan::numbers(&plan) {
+            out.answer(&now, |out| plan::show(&now, out));
+            out.problem(&CHANGED);
+            return Ok(Exit::Errors);
+        }
+    }
+    out.begin();
     let answer = reach.ask(Function::DlqTriage, &deed).await?;
     out.answer(&answer, |out| show(asked, &answer, out));
     Ok(exit(asked, &answer))
-}
-
-/// Whether it is to be carried out, where it is a deed.
-fn is_deed(asked: &Dlq) -> Option<bool> {
-    match asked {
-        Dlq::Redrive { apply, .. }
-        | Dlq::Archive(Emptying { apply, .. })
-        | Dlq::Drain(Emptying { apply, .. })
-        | Dlq::Purge(Emptying { apply, .. })
-        | Dlq::Restore { apply, .. } => Some(*apply),
-        Dlq::Status { .. } | Dlq::Peek { .. } | Dlq::Groups { .. } => None,
-    }
 }
 
 fn show(asked: &Dlq, answer: &Value, out: &Out) {
@@ -71,15 +72,19 @@ fn event(asked: &Dlq, is_plan: bool) -> Result<Value, Problem> {
             return Ok(json!({"peek": {"queue": queue, "count": count, "group": group}}));
         }
         Dlq::Groups { queue } => return Ok(json!({"groups": {"queue": queue}})),
-        Dlq::Redrive { queue, group, everything, who, apply: _ } => {
-            ("redrive", json!({"queue": queue, "group": group, "everything": everything}), who)
+        Dlq::Redrive { queue, group, everything, sure } => {
+            ("redrive", json!({"queue": queue, "group": group, "everything": everything}), &sure.who)
         }
-        Dlq::Archive(asked) => ("archive", emptying(asked), &asked.who),
-        Dlq::Drain(asked) => ("drain", emptying(asked), &asked.who),
-        Dlq::Purge(asked) => ("purge", emptying(asked), &asked.who),
-        Dlq::Restore { queue, run, to, group, again, who, apply: _ } => {
+        Dlq::Archive(asked) => ("archive", emptying(asked), &asked.sure.who),
+        Dlq::Drain(asked) => ("drain", emptying(asked), &asked.sure.who),
+        Dlq::Purge(asked) => ("purge", emptying(asked), &asked.sure.who),
+        Dlq::Restore { queue, run, to, group, again, sure } => {
             let to = to.word();
-            ("restore", json!({"queue": queue, "run": run, "to": to, "group": group, "again": again}), who)
+            (
+                "restore",
+                json!({"queue": queue, "run": run, "to": to, "group": group, "again": again}),
+                &sure.who,
+            )
         }
     };
     let (name, value) =
@@ -90,7 +95,7 @@ fn event(asked: &Dlq, is_plan: bool) -> Result<Value, Problem> {
     Ok(Value::Object(Map::from_iter([(word.to_owned(), fields)])))
 }
 
-fn emptying(Emptying { queue, count, group, who: _, apply: _ }: &Emptying) -> Value {
+fn emptying(Emptying { queue, count, group, sure: _ }: &Emptying) -> Value {
     json!({"queue": queue, "count": count, "group": group})
 }
 
@@ -131,8 +136,10 @@ fn status(answer: &Value, now: Timestamp, out: &Out) {
     let rows: Vec<Vec<String>> = each(answer, "/queues")
         .map(|it| {
             let counts = ["/queue", "/visible", "/in_flight"].map(|field| shown(it, field));
-            let times = ["/oldest_sent", "/lost_at", "/looked_at"].map(|field| aged(it, field, now));
-            counts.into_iter().chain(times).collect()
+            let unseen = is_unseen(it).then_some("not looked at yet");
+            let times = ["/oldest_sent", "/lost_at"]
+                .map(|field| unseen.map_or_else(|| aged(it, field, now), ToOwned::to_owned));
+            counts.into_iter().chain(times).chain([aged(it, "/looked_at", now)]).collect()
         })
         .collect();
     if rows.is_empty() {
@@ -140,7 +147,9 @@ fn status(answer: &Value, now: Timestamp, out: &Out) {
     } else {
         out.table(&["QUEUE", "LETTERS", "IN HAND", "OLDEST", "LOST AT", "LOOKED AT"], rows);
     }
-    for queue in each(answer, "/queues") {
+    for queue in each(answer, "/queues").filter(|queue| each(queue, "/groups").next().is_some()) {
+        let head = format!("{} as of {}", shown(queue, "/queue"), at(queue, "/looked_at"));
+        out.line(Tone::Strong, &head);
         for group in each(queue, "/groups") {
             let line = format!(
                 "{} {}: {}",
@@ -154,6 +163,12 @@ fn status(answer: &Value, now: Timestamp, out: &Out) {
     for of in each(answer, "/queues").chain([answer]) {
         not_seen(of, out);
     }
+}
+
+/// Whether it has letters, and nobody has looked at them yet.
+fn is_unseen(queue: &Value) -> bool {
+    let letters = count(queue, "/visible").saturating_add(count(queue, "/in_flight"));
+    letters > 0 && queue.get("looked_at").is_none_or(Value::is_null)
 }
 
 /// What could not be looked at of where letters come from.
@@ -182,7 +197,7 @@ fn peek(answer: &Value, out: &Out) {
 }
 
 fn groups(answer: &Value, out: &Out) {
-    out.line(Tone::Strong, &format!("{}: {} letters", shown(answer, "/queue"), shown(answer, "/letters")));
+    out.line(Tone::Strong, &format!("{}: {}", shown(answer, "/queue"), counted(count(answer, "/letters"))));
     let groups = answer.get("groups").and_then(Value::as_object);
     let rows: Vec<_> = groups
         .into_iter()
@@ -199,6 +214,11 @@ fn groups(answer: &Value, out: &Out) {
         out.fact("lost at", aged(answer, "/lost_at", now()));
     }
     not_seen(answer, out);
+}
+
+/// So many letters.
+fn counted(count: u64) -> String {
+    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }
 
 /// So many letters, before what was done with them.
@@ -261,10 +281,18 @@ fn emptied(answer: &Value, out: &Out) {
     if answer.pointer("/done/doubled").and_then(Value::as_u64) > Some(0) {
         out.fact("twice", format!("{}: they may come again", shown(answer, "/done/doubled")));
     }
-    if !whole {
+    let notes: Vec<_> = each(answer, "/notes").filter_map(Value::as_str).collect();
+    if !whole && notes.is_empty() {
         out.line(Tone::Warm, "these were not all: ask for the same again");
     }
+    for note in notes {
+        out.line(Tone::Warm, note);
+    }
     out.fact("run", shown(answer, "/run"));
+    if sum(answer, "/done/archived") > 0 {
+        let (queue, run) = (quoted(text(answer, "/queue")), quoted(text(answer, "/run")));
+        out.fact("restore", format!("wk dlq restore {queue} {run} --to dlq"));
+    }
     errors(answer, "/done/errors", out);
 }
 
@@ -282,9 +310,22 @@ fn restored(answer: &Value, out: &Out) {
 }
 
 fn errors(answer: &Value, pointer: &str, out: &Out) {
-    for error in each(answer, pointer) {
-        out.line(Tone::Bad, &error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned));
+    for error in once_each(each(answer, pointer)) {
+        out.line(Tone::Bad, &error);
     }
+}
+
+/// Each error once, in the order in which they came first, with how often it came.
+fn once_each<'a>(errors: impl Iterator<Item = &'a Value>) -> Vec<String> {
+    let mut all: Vec<(String, u64)> = Vec::new();
+    for error in errors.map(|it| it.as_str().map_or_else(|| it.to_string(), ToOwned::to_owned)) {
+        match all.iter_mut().find(|(said, _)| *said == error) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => all.push((error, 1)),
+        }
+    }
+    let told = |(said, count)| if count == 1 { said } else { format!("{count} times: {said}") };
+    all.into_iter().map(told).collect()
 }
 
 #[cfg(test)]
@@ -292,7 +333,7 @@ mod tests {
     use clap::Parser;
     use serde_json::{Value, json};
 
-    use super::{event, exit, is_deed, words};
+    use super::{event, exit, is_unseen, once_each, words};
     use crate::args::{Args, Command, Dlq};
     use crate::exit::Exit;
 
@@ -307,7 +348,7 @@ mod tests {
     fn a_plan_is_a_dry_run_of_nobody_and_a_deed_says_who_asks() {
         let words = |line: &str, plan: Value, deed: Value| {
             let asked = dlq(line);
-            assert_eq!(is_deed(&asked), Some(line.contains("--apply")), "{line}");
+            assert_eq!(asked.deed().map(|(sure, _)| sure.apply), Some(line.contains("--apply")), "{line}");
             assert_eq!((event(&asked, true).unwrap(), event(&asked, false).unwrap()), (plan, deed), "{line}");
         };
         words(
@@ -328,8 +369,27 @@ mod tests {
             json!({"restore": {"queue": "q", "run": "r", "to": "source", "group": null, "again": false, "by": "ann"}}),
         );
         for look in ["wk dlq status", "wk dlq peek q", "wk dlq groups q"] {
-            assert_eq!(is_deed(&dlq(look)), None, "{look}");
+            assert!(dlq(look).deed().is_none(), "{look}");
         }
+    }
+
+    #[test]
+    fn letters_that_nobody_looked_at_are_told_apart() {
+        for (queue, expected) in [
+            (json!({"visible": 3, "in_flight": 0, "looked_at": null}), true),
+            (json!({"visible": 0, "in_flight": 1}), true),
+            (json!({"visible": 0, "in_flight": 0, "looked_at": null}), false),
+            (json!({"visible": 3, "in_flight": 0, "looked_at": "2026-11-26T03:00:00Z"}), false),
+        ] {
+            assert_eq!(is_unseen(&queue), expected, "{queue}");
+        }
+    }
+
+    #[test]
+    fn the_same_error_is_told_once_with_how_often_it_came() {
+        let errors = [json!("denied"), json!("a part is broken"), json!("denied"), json!({"code": 5})];
+        let expected = ["2 times: denied", "a part is broken", "{\"code\":5}"];
+        assert_eq!(once_each(errors.iter()), expected);
     }
 
     #[test]

@@ -7,13 +7,16 @@ use serde_json::json;
 use shared::Report;
 use shared::policy::{self, Freeze as Switched, Frozen, Policy};
 
-use super::by;
+use super::{by, one_line};
 use crate::Problem;
 use crate::args::{Freeze, Switch};
 use crate::exit::Exit;
 use crate::reach::{Reach, now};
 use crate::say::{Out, Tone};
 use write::{Written, read, write};
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 200;
 
 pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit, Problem> {
     let Some(switch) = &asked.switch else { return stands(reach, out).await };
@@ -39,7 +42,8 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
             let who = by(who);
             let name = who.as_deref().unwrap_or_default();
             // People are told the reason with everything that is not done.
-            let reason = match reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty()) {
+            let reason = one_line("--reason", reason.as_deref().unwrap_or_default(), LONGEST_REASON)?;
+            let reason = match Some(reason).filter(|reason| !reason.is_empty()) {
                 Some(reason) => format!("{reason} ({name})"),
                 None => format!("by {name}"),
             };
@@ -58,6 +62,7 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
     }
     let who = who?;
     let edited = edit::set(&name, text, &wanted).map_err(Problem::new)?;
+    out.begin();
     let Written { version, alone } = write(reach, &name, known.as_ref(), &edited).await?;
     let after = Policy { freeze: wanted, ..Policy::default() };
     let words = stand(&after, now);
@@ -75,6 +80,9 @@ pub(super) async fn run(reach: &Reach, asked: &Freeze, out: &Out) -> Result<Exit
             out.fact("was", format!("freeze: {}", edit::value(&before.freeze)));
             out.fact("is", format!("freeze: {}", edit::value(&after.freeze)));
             out.fact("policy", format!("{name}, version {version}"));
+            if after.frozen(now).is_some() {
+                out.fact("to end it", "wk freeze off");
+            }
         },
     );
     if !alone {

@@ -11,7 +11,8 @@ use crate::args::{Incidents, Silence, Sketch, Who};
 use crate::exit::Exit;
 use crate::reach::{Function, Reach, now};
 use crate::say::{Out, Tone};
-use words::{lasts, matched, quoted};
+pub(super) use words::quoted;
+use words::{lasts, matched};
 
 /// So many of the incidents that nobody has in hand are named once more below the table, as they are acknowledged.
 const MOST_NAMED: usize = 10;
@@ -89,6 +90,7 @@ pub(super) async fn acknowledge(
     out: &Out,
 ) -> Result<Exit, Problem> {
     let asked = json!({"acknowledge": {"incident": incident, "by": by(who)?}});
+    out.begin();
     let answer = reach.ask(Function::Acknowledge, &asked).await?;
     out.answer(&answer, |out| {
         out.line(
@@ -110,6 +112,7 @@ pub(super) async fn silence(reach: &Reach, asked: &Silence, out: &Out) -> Result
     let until = asked.until.map(|until| until.from(now)).transpose().map_err(Problem::new)?;
     let silence = json!({"silence": {"match": pairs(&asked.matches)?, "until": until, "author": by(&asked.who)?,
         "reason": asked.reason}});
+    out.begin();
     let answer = reach.ask(Function::NotificationFanout, &silence).await?;
     let note = text(&answer, "/note");
     out.answer(&answer, |out| {
@@ -145,6 +148,7 @@ fn goes_on(count: u64) -> String {
 
 async fn unsilence(reach: &Reach, id: &str, who: &Who, out: &Out) -> Result<Exit, Problem> {
     let asked = json!({"unsilence": {"id": id, "by": by(who)?}});
+    out.begin();
     let answer = reach.ask(Function::NotificationFanout, &asked).await?;
     out.answer(&answer, |out| {
         let tone = if text(&answer, "/outcome") == "ended" { Tone::Good } else { Tone::Plain };
@@ -211,7 +215,23 @@ pub(super) async fn test(reach: &Reach, asked: &Sketch, out: &Out) -> Result<Exi
             out.line(Tone::Bad, &shown(&answer, "/policy/problem"));
         }
     });
-    Ok(Exit::Good)
+    Ok(tested(&answer))
+}
+
+/// Whether people would hear of it, as far as the policy and the channels can be used.
+fn tested(answer: &Value) -> Exit {
+    let is_told = |it: &Value| matches!(text(it, "/would"), "tell" | "hold");
+    let is_broken = |it: &Value| text(it, "/why").starts_with("the channel cannot be used");
+    if answer.pointer("/policy/problem").is_some_and(|it| !it.is_null()) {
+        Exit::Unable
+    } else if each(answer, "/unknown").next().is_some()
+        || each(answer, "/channels").any(is_broken)
+        || !each(answer, "/channels").any(is_told)
+    {
+        Exit::Warnings
+    } else {
+        Exit::Good
+    }
 }
 
 /// `name=value` of each; a name that comes twice has several.
@@ -245,7 +265,8 @@ fn once_each(all: &[String]) -> Result<Map<String, Value>, Problem> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{next_steps, once_each, pairs};
+    use super::{next_steps, once_each, pairs, tested};
+    use crate::exit::Exit;
 
     #[track_caller]
     fn check(all: &[&str], expected: Result<Value, &str>) {
@@ -271,6 +292,26 @@ mod tests {
         assert!(once_each(&labels(&["service=web", "team=shop"])).is_ok());
         let twice = once_each(&labels(&["service=web", "service=api"])).unwrap_err().to_string();
         assert_eq!(twice, "a notice has one label service: give it once");
+    }
+
+    #[test]
+    fn whether_somebody_would_be_told_is_the_exit() {
+        let told = json!({"would": "tell", "why": "by itself, at once"});
+        let waits = json!({"would": "hold", "why": "a maintenance window"});
+        let dropped = json!({"would": "drop", "why": "a silence"});
+        let broken = json!({"would": "drop", "why": "the channel cannot be used: url is no address"});
+        for (problem, channels, unknown, expected) in [
+            (None, json!([told, dropped]), json!([]), Exit::Good),
+            (None, json!([waits]), json!([]), Exit::Good),
+            (None, json!([dropped]), json!([]), Exit::Warnings),
+            (None, json!([]), json!([]), Exit::Warnings),
+            (None, json!([told, broken]), json!([]), Exit::Warnings),
+            (None, json!([told]), json!(["pager"]), Exit::Warnings),
+            (Some("line 3"), json!([told]), json!([]), Exit::Unable),
+        ] {
+            let answer = json!({"policy": {"problem": problem}, "channels": channels, "unknown": unknown});
+            assert_eq!(tested(&answer), expected, "{answer}");
+        }
     }
 
     #[test]

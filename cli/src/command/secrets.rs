@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::deed::{Deed, facts, outcome};
-use super::{PLAN, asker, each, services, shown, sure, text};
+use super::deed::{Deed, cluster, facts, outcome};
+use super::{CHANGED, PLAN, asker, each, services, shown, sure, text};
 use crate::Problem;
 use crate::args::Redeploy;
 use crate::exit::Exit;
@@ -41,7 +41,15 @@ pub(super) async fn redeploy(reach: &Reach, asked: &Redeploy, out: &Out) -> Resu
     if out.is_for_people() {
         found(&plan, out);
     }
-    let confirm = sure(reach, asked.sure.confirm.as_deref(), "REDEPLOY", out).await?;
+    let confirm = sure(reach, asked.sure.confirm.as_deref(), "REDEPLOY", None, out).await?;
+    // Somebody who types a word has read that plan, and takes their time.
+    let now = reach.ask(Function::SecretRedeploy, &event(true, None)).await?;
+    if fates(&now) != fates(&plan) {
+        out.answer(&now, |out| found(&now, out));
+        out.problem(&CHANGED);
+        return Ok(Exit::Errors);
+    }
+    out.begin();
     let done = match reach.ask(Function::SecretRedeploy, &event(false, confirm)).await {
         Ok(done) => done,
         Err(problem) => {
@@ -66,14 +74,22 @@ fn is_over(plan: &Value) -> bool {
     each(plan, "/services").all(over) && each(plan, "/unread").next().is_none()
 }
 
+/// What would become of each service; not why, in words.
+fn fates(plan: &Value) -> Value {
+    let fate = |it: &Value| json!([it.get("service"), it.get("standing"), it.get("plan")]);
+    let all: Vec<_> = each(plan, "/services").map(fate).collect();
+    json!([all, plan.get("unread")])
+}
+
 /// One service alone.
 async fn one(reach: &Reach, asked: &Redeploy, by: &str, out: &Out) -> Result<Exit, Problem> {
-    let service = services::service(reach, asked.service.as_deref().unwrap_or_default()).await?.to_string();
+    let service = services::service(reach, asked.service.as_deref().unwrap_or_default()).await?;
     let event = |dry_run: bool, confirm: Option<&str>| json!({"redeploy": {"service": service, "dry_run": dry_run, "confirm": confirm, "by": by}});
     let deed = Deed {
         function: Function::SecretRedeploy,
         event: &event,
         word: "REDEPLOY",
+        cluster: cluster(&service),
         done: "begun",
         without: |_| Exit::Errors,
         show: &outcome,
@@ -109,7 +125,24 @@ fn found(answer: &Value, out: &Out) {
 mod tests {
     use serde_json::json;
 
-    use super::is_over;
+    use super::{fates, is_over};
+
+    #[test]
+    fn a_plan_is_the_same_while_the_same_becomes_of_each_service() {
+        let plan = |standing: &str, runs: &str, why: &str| {
+            json!({"services": [{"service": "ecs:prod/web", "standing": standing, "why": why,
+                "plan": {"task_definition": runs}}], "unread": []})
+        };
+        let before = plan("to_redeploy", "web:7", "its tasks are 3 minutes old");
+        for (other, same) in [
+            (plan("to_redeploy", "web:7", "its tasks are 4 minutes old"), true),
+            (plan("to_redeploy", "web:8", "its tasks are 3 minutes old"), false),
+            (plan("fresh", "web:7", "its tasks are 3 minutes old"), false),
+            (json!({"services": [], "unread": []}), false),
+        ] {
+            assert_eq!(fates(&other) == fates(&before), same, "{other}");
+        }
+    }
 
     #[test]
     fn nothing_is_to_be_done_only_where_no_service_waits_and_all_were_read() {

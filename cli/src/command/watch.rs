@@ -26,11 +26,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use shared::config::Env;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::Problem;
 use crate::args::Status;
+use crate::ends::Ends;
 use crate::exit::Exit;
 use crate::reach::{Reach, now};
 use crate::say::Out;
@@ -177,30 +177,4 @@ async fn until(due: Option<Timestamp>, now: Timestamp) {
     let tick = TICK.saturating_sub(beginning);
     let due = due.map_or(tick, |due| due.duration_since(now).clamp(SignedDuration::ZERO, tick));
     tokio::time::sleep(due.unsigned_abs()).await;
-}
-
-/// What ends it from outside.
-struct Ends([Signal; 4]);
-
-impl Ends {
-    fn new() -> Result<Self, Problem> {
-        let heard =
-            |kind| signal(kind).map_err(|error| Problem::new(format!("signals cannot be heard: {error}")));
-        Ok(Self([
-            heard(SignalKind::interrupt())?,
-            heard(SignalKind::terminate())?,
-            heard(SignalKind::hangup())?,
-            heard(SignalKind::quit())?,
-        ]))
-    }
-
-    async fn wait(&mut self) {
-        let [interrupt, terminate, hangup, quit] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-            _ = quit.recv() => {}
-        }
-    }
 }

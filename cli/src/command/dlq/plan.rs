@@ -1,6 +1,6 @@
 //! The plan of a deed with letters, as people read it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::when::{aged, lasting};
 use crate::command::{each, shown, text};
@@ -38,6 +38,23 @@ pub(super) fn show(plan: &Value, out: &Out) {
     }
 }
 
+/// What of a plan must not change between a look at it and the deed: what becomes of how many letters. Of a queue that holds
+/// more than one look reads, that is the count alone: no two looks see the same letters.
+pub(super) fn numbers(plan: &Value) -> Value {
+    let of = |it: &Value, fields: &[&str]| -> Vec<Value> {
+        fields.iter().map(|field| it.get(field).cloned().unwrap_or_default()).collect()
+    };
+    if plan.get("whole") == Some(&Value::Bool(false)) {
+        return json!(of(plan, &["outcome", "letters"]));
+    }
+    let all = of(plan, &["outcome", "letters", "send", "later", "archive", "leave"]);
+    let group = ["group", "letters", "send", "later", "archive", "leave", "to"];
+    let groups: Vec<_> = each(plan, "/groups").map(|it| of(it, &group)).collect();
+    let part = ["part", "send", "restored_before", "passed_over", "cannot"];
+    let parts: Vec<_> = each(plan, "/parts").map(|it| of(it, &part)).collect();
+    json!([all, groups, parts])
+}
+
 fn table(heads: &[&str], fields: &[&str], rows: &[&Value], what: &str, out: &Out) {
     if rows.is_empty() {
         return;
@@ -69,7 +86,27 @@ fn becomes(group: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::becomes;
+    use super::{becomes, numbers};
+
+    #[test]
+    fn a_plan_is_the_same_while_the_same_becomes_of_as_many() {
+        let plan = json!({"outcome": "proposed", "letters": 3, "send": 3, "whole": true,
+            "groups": [{"group": "a", "send": 3, "why": "held until 3"}]});
+        for (pointer, value, same) in [
+            ("/letters", json!(4), false),
+            ("/send", json!(2), false),
+            ("/groups/0/send", json!(2), false),
+            ("/groups", json!([]), false),
+            ("/outcome", json!("nothing_to_do"), false),
+            ("/groups/0/why", json!("held until 4"), true),
+        ] {
+            let mut other = plan.clone();
+            *other.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(numbers(&plan) == numbers(&other), same, "{pointer}");
+        }
+        let part = |groups| json!({"outcome": "proposed", "letters": 5000, "whole": false, "groups": groups});
+        assert_eq!(numbers(&part(json!([]))), numbers(&part(json!([{"group": "a"}]))));
+    }
 
     #[test]
     fn what_becomes_of_a_group_is_told_with_where_to_and_in_which_stages() {

@@ -84,10 +84,14 @@ fn comment(value: &str) -> &str {
     let value = value.trim_end();
     let mut quote = None;
     let mut gap = None;
+    let mut is_escaped = false;
     for (at, it) in value.char_indices() {
         match (quote, it) {
+            // Between double quotes, what follows a backslash ends nothing.
+            _ if is_escaped => is_escaped = false,
+            (Some('"'), '\\') => is_escaped = true,
             (Some(open), it) if it == open => quote = None,
-            (None, '"' | '\'') => quote = Some(it),
+            (None, '"' | '\'') if begins(value.get(..at)) => quote = Some(it),
             (None, '#') if gap.is_some() => return value.get(gap.unwrap_or(at)..).unwrap_or_default(),
             (Some(_) | None, _) => {}
         }
@@ -96,12 +100,18 @@ fn comment(value: &str) -> &str {
     ""
 }
 
+/// Whether a quote behind this begins a text; within one that has none, it is an apostrophe.
+fn begins(before: Option<&str>) -> bool {
+    let last = before.and_then(|before| before.chars().next_back());
+    last.is_none_or(|last| last.is_whitespace() || "{[,:\"'".contains(last))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use shared::policy::{Freeze, Frozen, Policy};
 
-    use super::{set, value};
+    use super::{comment, set, value};
 
     fn on(until: Option<&str>, reason: Option<&str>) -> Freeze {
         let until = until.map(|until| until.parse().unwrap());
@@ -121,6 +131,28 @@ mod tests {
             value(&on(Some("2026-12-27T00:00:00Z"), Some("holidays: \"quiet\""))),
             r#"{until: 2026-12-27T00:00:00Z, reason: "holidays: \"quiet\""}"#
         );
+    }
+
+    #[test]
+    fn a_comment_begins_behind_what_is_quoted() {
+        for (text, expected) in [
+            (r" false # why", " # why"),
+            (r" false", ""),
+            (r" a#b # why", " # why"),
+            (r#" {reason: "a # b"} # why"#, " # why"),
+            (r#" {reason: "a \" # b"}"#, ""),
+            (r#" {reason: "a \" # b"}  # why"#, "  # why"),
+            (r#" {reason: "a \\" } # "why""#, r#" # "why""#),
+            (r#" {reason: "\" # \" # "} # why"#, " # why"),
+            (r" {reason: 'a \' } # why", " # why"),
+            (r" {reason: 'it''s # quiet'} # why", " # why"),
+            (r" {reason: it's quiet} # why", " # why"),
+        ] {
+            assert_eq!(comment(text), expected, "{text}");
+        }
+        let quoted = on(None, Some(r#"the "quiet # fair""#));
+        let text = format!("freeze: {} # ask ann\n", value(&quoted));
+        check(&text, &Freeze::Off, "freeze: false # ask ann\n");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn span(duration: SignedDuration) -> String {
 }
 
 /// As a shell takes it for one word.
-pub(super) fn quoted(key: &str) -> String {
+pub(in crate::command) fn quoted(key: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_:/.,@+=%".contains(c);
     if !key.is_empty() && key.chars().all(is_plain) {
         key.to_owned()
