@@ -31,7 +31,7 @@ async fn letters(stage: &Stage) -> anyhow::Result<()> {
         stage.sqs.send_message().queue_url(&dead).message_body(body).send().await?;
     }
 
-    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE, "3"])?;
+    wk(stage, &["dlq", "status", QUEUE]).await?.expect(2, &[QUEUE, "3"])?.shown("dlq-status")?;
     let unknown = "unknown cause; JSON with kind=broken";
     let peeked = wk(stage, &["dlq", "peek", QUEUE, "--count", "2"]).await?.expect(0, &[unknown])?;
     wk(stage, &["dlq", "groups", QUEUE]).await?.expect(0, &[unknown])?.shown("dlq-groups")?;

@@ -64,7 +64,8 @@ async fn notices(stage: &Stage) -> anyhow::Result<()> {
     ensure!(over["over"].is_array() && over["omitted"] == 0, "{over:#}");
     // As the policy of the stage names it.
     stage.sqs.create_queue().queue_name("follow-orders").send().await?;
-    wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"]).map(drop)
+    let scaling = wk(stage, &["scaling"]).await?.expect(0, &["ecs:demo/follow-web"])?;
+    scaling.lines_with(&["SERVICE", "follow-web"]).shown("scaling").map(drop)
 }
 
 /// From the first word about an incident to the last: whoever asks by hand sees it at each step.
@@ -93,6 +94,8 @@ async fn goes_on(stage: &Stage) -> anyhow::Result<()> {
     publish("firing").await?;
     let line = listed(&["incidents"], "the fair is slow").await?;
     ensure!(line.starts_with("sev2"), "{line}");
+    let shown = wk(stage, &["incidents"]).await?.expect(0, &[])?;
+    shown.lines_with(&["SEVERITY", INCIDENT]).shown("incidents")?;
 
     let silence = ["silence", "subject=wk-goes-on", "--until", "1h", "--reason", "the fair"];
     wk(stage, &silence).await?.expect(0, &["one incident that goes on now is silenced"])?;
@@ -127,7 +130,7 @@ async fn refused(stage: &Stage) -> anyhow::Result<()> {
         (&silence("service=web", "400d", "x"), 3, "more than a year away"),
         (&silence("service=web", "tomorrow", "x"), 3, "such as 30m, 2h or 3d"),
         (&silence("service=web", "1h", "  "), 3, "silence.reason is empty: say why"),
-        (&silence("severity=sev9", "1h", "x"), 3, "silence.match.severity: \"sev9\" is not sev1 to sev4"),
+        (&silence("severity=sev9", "1h", "x"), 3, "silence.match.severity: it is not sev1 to sev4"),
         (&silence("service=!*", "1h", "x"), 3, "excludes all that it asks for"),
         (&["silence", "web"], 3, "--until"),
         (&silence("web", "1h", "x"), 3, "web is not of the form name=value"),
