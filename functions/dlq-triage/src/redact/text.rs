@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// Names whose values are never shown, as parts of them in lower case.
-const SECRET: [&str; 32] = [
+const SECRET: [&str; 33] = [
     "address",
     "auth",
     "bearer",
@@ -31,6 +31,7 @@ const SECRET: [&str; 32] = [
     "phone",
     "pin",
     "private",
+    "pw",
     "pwd",
     "secret",
     "session",
@@ -49,6 +50,9 @@ pub(super) const LONG_NUMBER: usize = 9;
 
 /// A word of so many letters and digits may be a token.
 const LONG_WORD: usize = 20;
+
+/// A part of a link of so many letters and digits, mixed, may be a token.
+const MIXED_WORD: usize = 12;
 
 /// The longest name of a value.
 const LONGEST_NAME: usize = 60;
@@ -301,19 +305,35 @@ fn url(rest: &str, out: &mut String) -> usize {
     let address =
         run.get(..run.find(['"', '\'', '<', '>', '\\', '`']).unwrap_or(run.len())).unwrap_or_default();
     let path = address.get(..address.find(['?', '#']).unwrap_or(address.len())).unwrap_or_default();
+    let host = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    // Whoever has all of such an address may write there.
+    let is_hook = host.starts_with("hooks.") || host.contains("webhook");
     for (place, part) in path.split('/').enumerate() {
         if place > 0 {
             out.push('/');
         }
+        let hides = place > 0 && (is_hook && !part.is_empty() || is_token(part));
         let digits = part.bytes().filter(u8::is_ascii_digit).count();
-        let is_token = place > 0 && part.len() >= LONG_WORD || digits >= LONG_NUMBER;
-        out.push_str(if is_token { "***" } else { part });
+        out.push_str(if hides || digits >= LONG_NUMBER { "***" } else { part });
     }
     if let Some(mark) = address.get(path.len()..).and_then(|query| query.chars().next()) {
         out.push(mark);
         out.push_str("***");
     }
     from + address.len()
+}
+
+/// Whether a part of a path may open something: it is long, or mixed as nobody names things.
+fn is_token(part: &str) -> bool {
+    let (mut letters, mut digits, mut others) = (0, 0, 0);
+    for byte in part.bytes() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'z' | b'A'..=b'Z' => letters += 1,
+            _ => others += 1,
+        }
+    }
+    LONG_WORD <= part.len() || MIXED_WORD <= part.len() && others == 0 && letters > 2 && digits > 2
 }
 
 /// What tells nothing by its name, a word at a time.
