@@ -286,7 +286,7 @@ async fn fix(stage: &Stage) -> anyhow::Result<()> {
 
     wk(stage, &["stack", "fix", "nothing-of-the-kind"])
         .await?
-        .expect(1, &["there is no stack of that name"])?;
+        .expect(3, &["there is no stack of that name"])?;
     let well = with(stage, &["--output", "json", "stack", "fix", "wk-stuck-well"], &endpoint).await?;
     let well = well.expect(0, &[])?.json()?;
     ensure!(well["standing"] == "well", "{well:#}");
