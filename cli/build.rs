@@ -1,5 +1,5 @@
-//! How `wk` is linked where it is built small, by `install.toml`: these are of use to the program alone, and what one of its
-//! dependencies also offers as a library of its own cannot be linked with them.
+//! How `wk` is linked where it is built small, by `install.toml`: for the program alone, because what one of its dependencies
+//! also offers as a library of its own cannot be linked so. These are words of the linker that Rust brings for this platform.
 
 #[expect(
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 )]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=small.ld");
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|it| it == value);
     let knows_how = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ARCH", "x86_64");
     if knows_how && is("OPT_LEVEL", "z") {
@@ -14,5 +15,8 @@ fn main() {
         println!("cargo::rustc-link-arg-bins=-no-pie");
         // Of functions that are the same to the last byte, one is kept.
         println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+        // Nothing unwinds, and so the 3 MB are not needed that say how; the compiler makes them all the same.
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}/small.ld", env!("CARGO_MANIFEST_DIR"));
     }
 }
