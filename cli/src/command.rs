@@ -26,7 +26,7 @@ mod when;
 use clap::CommandFactory;
 use serde_json::Value;
 use shared::policy::Policy;
-use shared::text::is_hidden;
+use shared::text::{LONGEST_NAME, is_hidden};
 
 use crate::Problem;
 use crate::args::{Args, Command, Route, Secrets, StackTask, Sure, Who};
@@ -39,9 +39,6 @@ const PLAN: &str = "This is the plan; nothing was changed. With --apply it is ca
 
 /// Why nothing was done although the word was given.
 const CHANGED: &str = "the plan has changed meanwhile; nothing was done. Look, and ask again";
-
-/// The longest name of who asks, in characters.
-const LONGEST_NAME: usize = 80;
 
 /// Answers what needs no account; nothing where one is needed.
 pub(crate) fn without_account(command: &Command, out: &Out) -> Option<Exit> {

@@ -151,7 +151,7 @@ async fn restores(stage: &Stage, run: &str, group: &str) -> anyhow::Result<()> {
     });
     died.await?.context("the message does not die")?;
     let redrive = ["dlq", "redrive", QUEUE, "--everything"];
-    // Among hundreds of queues of other tests, a call may fail: then the plan says that it has not seen all.
+    // Where a call fails, the plan says that it has not seen all, and is asked for again.
     let planned = until(PATIENCE, async || {
         let said = wk(stage, &redrive).await?;
         let is_blind = said.out.contains("a way back may not be seen");
